@@ -1,0 +1,1 @@
+//! Module surgery: makes a wasm module whose linear memory is its whole state.
