@@ -1,0 +1,69 @@
+# Every recipe works on a fresh clone: it checks the tools, makes .venv, builds, and does its work. Second runs start in seconds.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+PORT ?= 8080
+BIN := .venv/bin
+RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock .cargo/config.toml
+# The binding has no Rust tests: Python tests it through the built module.
+CRATES := --workspace --exclude dayfly-py
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+build: .venv/.built ## make .venv/bin/dayfly
+
+serve: .venv/.built ## serve the examples on PORT (8080)
+	@exec $(BIN)/dayfly serve --port $(PORT) --baseline-path /plain
+
+test: check test-rust test-python ## everything that must pass before a commit lands
+
+test-rust: .venv/.built
+	cargo test --release $(CRATES)
+
+test-python: .venv/.built
+	@tools/install-wrk
+	$(BIN)/pytest
+
+check: .venv/.built ## format, lint, types, stubs
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/stubtest dayfly._core
+
+format: .venv/.built ## rewrite the sources in the house format
+	cargo fmt --all
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: .venv/.built ## print the tables: sandbox in process, and over HTTP
+	@tools/install-wrk
+	$(BIN)/dayfly bench restore
+	$(BIN)/dayfly bench http
+
+wheel: .venv/.built ## dist/dayfly-*.whl
+	$(BIN)/maturin build --release --out dist
+
+lock: ## newest allowed Python packages into requirements/dev.txt (names, versions, hashes; no address)
+	python3 -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
+	.venv/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header pyproject.toml requirements/dev.in --output-file requirements/dev.txt
+
+clean: ## remove what was built here
+	rm -rf .venv target dist src/dayfly/_core.abi3.so
+
+.venv/.packages: requirements/dev.txt
+	@python=$$(tools/check-tools) && { [ -x $(BIN)/python ] || "$$python" -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv/.built: .venv/.packages pyproject.toml $(RUST)
+	@tools/check-tools >/dev/null
+	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
+	@touch $@
+
+.PHONY: help build serve test test-rust test-python check format bench wheel lock clean

@@ -1,0 +1,1 @@
+"""An HTTP server for many untrusted tenants: a new sandbox for every request."""
