@@ -2,8 +2,12 @@
 
 use pyo3::prelude::*;
 
-/// The native half of dayfly.
+mod errors;
+mod wat;
+
+/// The native half of dayfly; `src/dayfly/_core.pyi` is its contract.
 #[pymodule]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+mod _core {
+    #[pymodule_export]
+    use crate::wat::parse_wat;
 }

@@ -1,0 +1,164 @@
+"""What a tenant directory says about itself: `dayfly.toml`, its defaults and its messages."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from dayfly.errors import ConfigError
+
+CONFIG_NAME = "dayfly.toml"
+
+Tier = Literal["compiled", "wasm"]
+"""How a program is made; see `dayfly.toolchain`."""
+
+# One label of a host name (RFC 1035 section 2.3.1, digits allowed in front), so that `<name>.localhost` is a host.
+_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"{_NAME}(\.{_NAME})*"
+_PATH = r"(/[A-Za-z0-9._~-]+)+"
+
+_UNITS = {
+    "B": 1,
+    "KiB": 1 << 10,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+}
+_BYTE_UNITS = ("B", "KiB", "MiB", "GiB")
+_TIME_UNITS = ("ns", "us", "ms", "s")
+
+
+def _quantity(value: object, units: tuple[str, ...]) -> object:
+    """Turn `"16 MiB"` into its number; leave numbers as they are and everything else to pydantic."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+) ?([A-Za-z]+)", value)
+    if not match or match[2] not in units:
+        raise ValueError
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _bytes(value: object) -> object:
+    return _quantity(value, _BYTE_UNITS)
+
+
+def _ns(value: object) -> object:
+    return _quantity(value, _TIME_UNITS)
+
+
+_ByteCount = BeforeValidator(_bytes)
+_Duration = BeforeValidator(_ns)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Limits(_Model):
+    """What one request of a tenant may use. The same names and defaults as `dayfly_core::limits`, checked by a test."""
+
+    memory_bytes_max: Annotated[
+        int,
+        _ByteCount,
+        Field(ge=64 << 10, le=1 << 30, multiple_of=64 << 10, description='a multiple of 64 KiB up to "1 GiB"'),
+    ] = 16 << 20
+    cpu_ns_max: Annotated[
+        int, _Duration, Field(ge=1_000_000, le=60_000_000_000, description='from "1 ms" to "60 s"')
+    ] = 50_000_000
+    wall_ns_max: Annotated[
+        int, _Duration, Field(ge=1_000_000, le=600_000_000_000, description='from "1 ms" to "600 s"')
+    ] = 10_000_000_000
+    response_body_bytes_max: Annotated[int, _ByteCount, Field(ge=0, le=1 << 30, description='from 0 to "1 GiB"')] = (
+        8 << 20
+    )
+    response_header_bytes_max: Annotated[int, _ByteCount, Field(ge=0, le=1 << 20, description='from 0 to "1 MiB"')] = (
+        64 << 10
+    )
+    response_fields_max: Annotated[int, Field(ge=0, le=1000, description="from 0 to 1000")] = 100
+    request_body_bytes_max: Annotated[int, _ByteCount, Field(ge=0, le=1 << 30, description='from 0 to "1 GiB"')] = (
+        1 << 20
+    )
+    queue_max: Annotated[int, Field(ge=1, le=1_000_000, description="from 1 to 1000000")] = 128
+    log_bytes_max: Annotated[int, _ByteCount, Field(ge=0, le=1 << 20, description='from 0 to "1 MiB"')] = 8 << 10
+    log_lines_max: Annotated[int, Field(ge=0, le=10_000, description="from 0 to 10000")] = 64
+    init_cpu_ns_max: Annotated[
+        int, _Duration, Field(ge=1_000_000, le=60_000_000_000, description='from "1 ms" to "60 s"')
+    ] = 5_000_000_000
+
+
+class Tenant(_Model):
+    """Who: a name, where its requests come from, how its program is made and what a request may use."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=rf"^{_NAME}$",
+            description="up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+        ),
+    ]
+    hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=rf"^{_HOST}$", max_length=253)], ...],
+        Field(strict=False, description="a list of host names in lower case, without port"),
+    ]
+    paths: Annotated[
+        tuple[Annotated[str, Field(pattern=rf"^{_PATH}$", max_length=255)], ...],
+        Field(strict=False, description='a list of path prefixes like "/z", without a slash at the end'),
+    ] = ()
+    tier: Annotated[Tier, Field(description=" or ".join(f"`{tier}`" for tier in get_args(Tier)))] = "compiled"
+    limits: Annotated[Limits, Field(description="a table")] = Limits()
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a tenant directory's `dayfly.toml`; without one, everything has its default.
+
+        Raises ConfigError, which names the file, the key and what is allowed.
+        """
+        if not directory.is_dir():
+            raise ConfigError(f"`{directory}` is not a directory; name the directory that holds app.py")
+        file = directory / CONFIG_NAME
+        values = _read(file) if file.exists() else {}
+        if "name" not in values:
+            values["name"] = _name_of(directory)
+        values.setdefault("hosts", [f"{values['name']}.localhost"])
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(_message(file, error.errors()[0])) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}; correct it, see https://toml.io") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}; check its owner and mode") from None
+
+
+def _name_of(directory: Path) -> str:
+    name = directory.resolve().name
+    if not re.fullmatch(_NAME, name):
+        raise ConfigError(
+            f"the directory name `{name}` cannot be a tenant's name; "
+            f"set `name` in {directory / CONFIG_NAME}: {Tenant.model_fields['name'].description}"
+        )
+    return name
+
+
+def _message(file: Path, error: ErrorDetails) -> str:
+    """Say in one line which key of which file is wrong, and what is allowed there."""
+    location = [part for part in error["loc"] if isinstance(part, str)]
+    model: type[BaseModel] = Limits if location[0] == "limits" and len(location) > 1 else Tenant
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return f"{file}: unknown key `{key}`; allowed here: {', '.join(model.model_fields)}"
+    allowed = model.model_fields[location[-1]].description
+    if key == "tier" and error["input"] == "python":
+        return f"{file}: tier `python` (full CPython) is not part of this version; allowed: {allowed}"
+    return f"{file}: `{key}` cannot be {error['input']!r}; allowed: {allowed}"

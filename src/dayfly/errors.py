@@ -1,0 +1,125 @@
+"""Every error that dayfly reports: what went wrong, what to do about it, and whose fault it was.
+
+    DayflyError
+    ├── ConfigError         dayfly.toml or a tenant directory is not as it must be
+    ├── BuildError          the source does not become a program
+    ├── ProgramRefused      the program asks for something that a sandbox does not have
+    ├── InitFailed          start-up or on_init failed
+    ├── RegistryError       the data directory cannot be used
+    │   ├── DataDirectoryLocked
+    │   └── DamagedRelease
+    ├── AddressInUse        somebody else listens there
+    ├── SystemRefused       the operating system said no
+    ├── ToolMissing         a program that a benchmark needs is not installed
+    ├── InvalidOption       an option has a value that it cannot have
+    └── InternalError       our own fault
+
+The native half raises the same classes (`crates/dayfly-py/src/errors.rs` is the one conversion).
+"""
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class Fault(StrEnum):
+    """Whose fault an error is; decides the level it is logged at."""
+
+    GUEST = "guest"
+    OPERATOR = "operator"
+    HOST = "host"
+
+
+class ExitCode(IntEnum):
+    """What the process ends with; scripts rely on the numbers."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    BUG = 70
+
+
+class DayflyError(Exception):
+    """One line that says what is wrong and, after a semicolon, what to do."""
+
+    kind: ClassVar[str] = "error"
+    fault: ClassVar[Fault] = Fault.OPERATOR
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+
+class ConfigError(DayflyError):
+    """A tenant directory or its dayfly.toml is not as it must be; names file, key and allowed values."""
+
+    kind = "config"
+
+
+class BuildError(DayflyError):
+    """The source does not become a program; names file, line and reason in terms of the source."""
+
+    kind = "build"
+    fault = Fault.GUEST
+
+
+class ProgramRefused(DayflyError):
+    """The program asks for something that a sandbox does not have; names it."""
+
+    kind = "refused"
+    fault = Fault.GUEST
+
+
+class InitFailed(DayflyError):
+    """Start-up or `on_init` ended in an error or at a limit."""
+
+    kind = "init"
+    fault = Fault.GUEST
+
+
+class RegistryError(DayflyError):
+    """The data directory cannot be used as it is."""
+
+    kind = "registry"
+
+
+class DataDirectoryLocked(RegistryError):
+    """Another server works on the data directory."""
+
+    kind = "locked"
+
+
+class DamagedRelease(RegistryError):
+    """A file of a release is missing or does not have its digest."""
+
+    kind = "damaged"
+
+
+class AddressInUse(DayflyError):
+    """Somebody else listens on the address."""
+
+    kind = "address_in_use"
+
+
+class SystemRefused(DayflyError):
+    """The operating system refused something; says what was tried."""
+
+    kind = "system"
+
+
+class ToolMissing(DayflyError):
+    """A program that is not part of dayfly is not installed; says how to get it."""
+
+    kind = "tool_missing"
+
+
+class InvalidOption(DayflyError):
+    """An option has a value that it cannot have."""
+
+    kind = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class InternalError(DayflyError):
+    """Our own fault."""
+
+    kind = "internal"
+    fault = Fault.HOST
+    exit_code = ExitCode.BUG

@@ -1,0 +1,47 @@
+"""The one-shot process in which a source becomes wasm: `python -m dayfly.toolchain ORDER`, a `BuildOrder` as JSON."""
+
+import importlib
+import json
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dayfly.errors import DayflyError, ExitCode, InternalError
+from dayfly.toolchain.toolchain import BuildOrder
+
+
+def main(order_json: str) -> int:
+    """Build and write the module, or print the error as one JSON object."""
+    order = BuildOrder(**json.loads(order_json))
+    _limit(order.cpu_seconds_max, order.memory_bytes_max)
+    try:
+        module = _builder(order.tier)(Path(order.source), Path(order.cache))
+        Path(order.output).write_bytes(module)
+    except DayflyError as error:
+        return _report(error)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile source provokes in a compiler is reported, not lost
+        return _report(InternalError(f"{order.source}: the toolchain failed: {type(error).__name__}: {error}"))
+    return ExitCode.DONE
+
+
+def _limit(cpu_seconds_max: int, memory_bytes_max: int) -> None:
+    """Limit this process and the compilers that it starts, before the source is looked at."""
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds_max, cpu_seconds_max + 1))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes_max, memory_bytes_max))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _builder(tier: str) -> Callable[[Path, Path], bytes]:
+    """Load only the tier that is asked for: the compiled one takes a second to import."""
+    build: Callable[[Path, Path], bytes] = importlib.import_module(f"dayfly.toolchain.{tier}").build
+    return build
+
+
+def _report(error: DayflyError) -> int:
+    json.dump({"kind": error.kind, "message": str(error)}, sys.stdout)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

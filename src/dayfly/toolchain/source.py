@@ -1,0 +1,55 @@
+"""A tenant directory as one value: the octets of its files, in one order, with one digest."""
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from dayfly.errors import BuildError
+
+SOURCE_BYTES_MAX = 32 << 20
+"""Octets of all files of a source together."""
+
+_SKIPPED = {"__pycache__", ".git", ".venv", ".dayfly"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a tenant directory. Two directories with the same files have the same digest."""
+
+    directory: Path
+    files: dict[str, bytes]
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read all regular files; hidden and generated ones are left out. Raises BuildError."""
+        files: dict[str, bytes] = {}
+        total = 0
+        for path in sorted(directory.rglob("*")):
+            name = path.relative_to(directory)
+            if _SKIPPED.intersection(name.parts) or path.is_symlink() or not path.is_file():
+                continue
+            total += path.stat().st_size
+            if total > SOURCE_BYTES_MAX:
+                raise BuildError(f"{directory}: more than {SOURCE_BYTES_MAX >> 20} MiB of source; take files out")
+            files[name.as_posix()] = path.read_bytes()
+        return cls(directory, files)
+
+    @cached_property
+    def bundle(self) -> bytes:
+        """The files as a tar archive without times, owners and modes."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name, content in self.files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the bundle, in hexadecimal digits."""
+        return hashlib.sha256(self.bundle).hexdigest()

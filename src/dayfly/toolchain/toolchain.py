@@ -1,0 +1,115 @@
+"""Runs a tier's build in a process of its own, under limits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from dayfly.config import Tier
+from dayfly.errors import BuildError, DayflyError, InternalError, ToolMissing
+from dayfly.toolchain.source import Source
+
+
+def default_cache() -> Path:
+    """`DAYFLY_CACHE_DIR`, else `dayfly` in the user's cache directory."""
+    if configured := os.environ.get("DAYFLY_CACHE_DIR"):
+        return Path(configured)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dayfly"
+
+
+@dataclass(frozen=True)
+class ToolchainOptions:
+    """What one build may use.
+
+    The CPU and memory limits hold for each process: the compiler is one of its own, and the first build on a machine
+    starts many of them to make the C++ runtime library.
+    """
+
+    cache: Path = field(default_factory=default_cache)
+    """Where steps are kept by the digest of what went into them; any of it may be deleted at any time."""
+    cpu_seconds_max: int = 60
+    memory_bytes_max: int = 2 << 30
+    wall_seconds_max: int = 900
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """What the one-shot process is told."""
+
+    tier: str
+    source: str
+    cache: str
+    output: str
+    cpu_seconds_max: int
+    memory_bytes_max: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A source after the toolchain."""
+
+    tier: Tier
+    source: Source
+    wasm: bytes
+    """A core wasm module that speaks the guest ABI."""
+
+
+class Toolchain:
+    """Builds programs; keeps what it has built in its cache."""
+
+    def __init__(self, options: ToolchainOptions | None = None) -> None:
+        self.options = options or ToolchainOptions()
+
+    def build(self, directory: Path, tier: Tier) -> Program:
+        """Turn a tenant directory into a program. Blocks; raises BuildError with file, line and reason."""
+        source = Source.read(directory)
+        with tempfile.TemporaryDirectory(prefix="dayfly-build-") as scratch:
+            output = Path(scratch) / "program.wasm"
+            self._run(directory, tier, output)
+            return Program(tier, source, output.read_bytes())
+
+    def _run(self, directory: Path, tier: Tier, output: Path) -> None:
+        """Run the one-shot process. It prints nothing, or the error as one JSON object."""
+        options = self.options
+        order = BuildOrder(
+            tier=tier,
+            source=str(directory),
+            cache=str(options.cache),
+            output=str(output),
+            cpu_seconds_max=options.cpu_seconds_max,
+            memory_bytes_max=options.memory_bytes_max,
+        )
+        # -P: no module is ever taken from the current directory.
+        command = [sys.executable, "-P", "-m", "dayfly.toolchain", json.dumps(asdict(order))]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                timeout=options.wall_seconds_max,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise BuildError(
+                f"{directory}: the build took more than {self.options.wall_seconds_max} s; make the program smaller"
+            ) from None
+        if done.returncode:
+            raise self._error(directory, done.returncode, done.stdout)
+
+    def _error(self, directory: Path, status: int, output: bytes) -> DayflyError:
+        """Turn the way the process ended into the error it stands for."""
+        if status == -signal.SIGXCPU:
+            return BuildError(
+                f"{directory}: the build used more than {self.options.cpu_seconds_max} s of CPU time; "
+                "make the program smaller"
+            )
+        try:
+            report = json.loads(output)
+            kind = {"build": BuildError, "tool_missing": ToolMissing}.get(report["kind"], InternalError)
+            return kind(report["message"])
+        except (ValueError, KeyError):
+            return InternalError(f"{directory}: the toolchain ended with status {status} and no report")
