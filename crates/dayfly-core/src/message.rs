@@ -1,13 +1,7 @@
 //! One request and one reply, as the guest sees them: plain values, no sockets, no engine.
 
-/// One header field, borrowed from the octets it came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'a> {
-    /// Field name as received (compare without case, RFC 9110 section 5.1).
-    pub name: &'a str,
-    /// Field value without surrounding white space; any octet that RFC 9110 section 5.5 allows.
-    pub value: &'a [u8],
-}
+/// One header field as the HTTP layer hands it over, so that a request's fields need no copying.
+pub use dayfly_http1::Field;
 
 /// A request on its way into a sandbox. Everything in it has been validated by the HTTP layer.
 #[derive(Clone, Copy, Debug)]

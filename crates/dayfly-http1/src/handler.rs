@@ -1,0 +1,98 @@
+//! What an application supplies, and what it is given: a whole request and a place for the answer.
+
+use std::net::SocketAddr;
+
+use crate::{Head, Respond, Rule};
+
+/// A whole request; borrows from the octets it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'b> {
+    /// Request line and fields.
+    pub head: Head<'b>,
+    /// Whole content, transfer coding removed.
+    pub content: &'b [u8],
+}
+
+/// Who is at the other end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address of the internet protocol.
+    Ip(SocketAddr),
+    /// A process that reached us through a socket in the file system.
+    Unix,
+}
+
+/// Names one request of one connection, so that a late answer can find nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Place of the connection in its driver's table.
+    pub connection: u32,
+    /// Tells apart the connections that had this place one after the other.
+    pub generation: u32,
+    /// Number of the request on its connection.
+    pub request: u32,
+}
+
+/// An answer that the handler gives before the content of a request is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// 200 to 599.
+    pub status: u16,
+    /// As for [`Respond::send`].
+    pub field_lines: Vec<u8>,
+    /// As for [`Respond::send`].
+    pub content: Vec<u8>,
+}
+
+/// Proof that a request was answered, or that its answer will come late. Only [`Respond`] makes one.
+#[derive(Debug)]
+#[must_use = "the connection must learn how its request ended"]
+pub struct Answered(pub(crate) Outcome);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The answer is in the output buffer.
+    Now {
+        /// The connection may carry another request.
+        persistent: bool,
+    },
+    /// The connection waits for [`Handler::settle`].
+    Later,
+}
+
+/// The application behind a server: one handler serves all connections of one thread, so no method may block.
+///
+/// A panic in `call` or `settle` is answered with 500 and closes that connection only; see [`Handler::panicked`].
+pub trait Handler {
+    /// What carries a late answer from another thread to this one.
+    type Late: Send + 'static;
+
+    /// Asked when the head of a request with content is there and before its content is awaited.
+    /// Ok: so many octets of content are taken, more is answered with 413. Err: this answer, and the connection closes
+    /// (a 413 with content of the handler's own making, for example: see [`Head::framing`]).
+    fn admit(&mut self, head: &Head<'_>, peer: &Peer) -> Result<u64, Refusal>;
+
+    /// Answers a whole request: `respond.send(..)` now, or `respond.later()` and [`Handler::settle`] once.
+    fn call(&mut self, request: &Request<'_>, peer: &Peer, ticket: Ticket, respond: Respond<'_>) -> Answered;
+
+    /// A late answer has arrived for the request that `ticket` names, and its client is still there.
+    fn settle(&mut self, late: Self::Late, ticket: Ticket, respond: Respond<'_>) -> Answered;
+
+    /// A late answer has arrived for a request whose client has left or that is answered already.
+    fn abandon(&mut self, late: Self::Late);
+
+    /// The client of a request that awaits its late answer has left; the late answer is given to `abandon`.
+    fn left(&mut self, ticket: Ticket) {
+        let _ = ticket;
+    }
+
+    /// A message broke a rule and is answered by the machine; for counters and logs.
+    fn rejected(&mut self, rule: Rule, peer: &Peer) {
+        let _ = (rule, peer);
+    }
+
+    /// `call`, `admit` or `settle` panicked. The handler drops what it was doing; its next call comes as if nothing had happened.
+    fn panicked(&mut self, message: &str) {
+        let _ = message;
+    }
+}
