@@ -32,7 +32,7 @@ check: .venv/.built ## format, lint, types, stubs
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	$(BIN)/mypy src tests
 	$(BIN)/stubtest dayfly._core
 
 format: .venv/.built ## rewrite the sources in the house format

@@ -1,9 +1,52 @@
 """The native half of dayfly: the contract, written by hand and compared with the built module by stubtest.
 
-Every blocking method releases the interpreter lock. Errors are those of `dayfly.errors`.
+Plain values cross: octets, text, and JSON where a value has parts; `dayfly.core` gives them their types. Every method
+that can block releases the interpreter lock. Errors are those of `dayfly.errors`.
 """
 
-__all__ = ["parse_wat"]
+from collections.abc import Callable
+from typing import final
+
+__all__ = ["Core", "parse_wat"]
+
+@final
+class Core:
+    """The data plane in this process. Methods may be called from any thread."""
+
+    def __new__(cls, options: str) -> Core:
+        """Start the engine. `options`: `dayfly.core.CoreOptions` as JSON; raises InvalidOption or SystemRefused."""
+
+    def freeze(self, wasm: bytes, limits: str) -> tuple[bytes, bytes, str]:
+        """Instrument, compile and run start-up and `on_init`; blocks up to the limits.
+
+        `limits`: `dayfly.config.Limits` as JSON. Returns code, image, and layout, takes, fresh and init_log as JSON.
+        Raises ProgramRefused or InitFailed.
+        """
+
+    def publish(self, tenant: str, release: str) -> None:
+        """Make a release directory the one that answers for a tenant: name, hosts, paths and limits as JSON.
+
+        Blocks while machine code is read or made. Raises DamagedRelease if a file does not have its digest.
+        """
+
+    def retire(self, name: str) -> None:
+        """Take a tenant away; requests in flight are finished."""
+
+    def serve(self, options: str, on_ready: Callable[[str, int], object]) -> None:
+        """Serve until `stop`; blocks. `options`: `dayfly.core.ServerOptions` as JSON.
+
+        Calls `on_ready` with host and port once connections are answered; an exception there stops the server and is
+        raised here. Raises AddressInUse or InvalidOption before.
+        """
+
+    def stop(self) -> None:
+        """Stop accepting, finish what is in flight, and let `serve` return. Never blocks."""
+
+    def stats(self) -> str:
+        """Counters of all threads and tenants since the start, as JSON."""
+
+    def logs(self) -> str:
+        """Take the waiting log records, as JSON. Never blocks."""
 
 def parse_wat(text: str, name: str) -> bytes:
     """Translate the text format of WebAssembly into a module. `name` stands in messages; raises BuildError."""

@@ -1,15 +1,195 @@
 """Words on the command line, one function call each."""
 
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Literal
+
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from dayfly import __version__, log, server
+from dayfly.config import Tenant
+from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.deploy import Deployed, build, check, deploy, resume
+from dayfly.errors import DayflyError, ExitCode, InvalidOption, RegistryError
+from dayfly.log import TenantLogs, logger
+from dayfly.registry import Registry
+from dayfly.toolchain import Toolchain, ToolchainOptions
 
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-@app.callback()
-def dayfly() -> None:
-    """Serve many untrusted programs, each request in a sandbox of its own."""
+Directories = Annotated[
+    list[Path] | None, typer.Argument(metavar="[DIR]...", help="Tenant directories; default: the examples.")
+]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
+DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
+DATA_DIRECTORY = Path(".dayfly")
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; every error is one line on standard error and an exit code of `dayfly.errors.ExitCode`."""
+    try:
+        app()
+    except DayflyError as error:
+        print(f"dayfly: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001 - nothing that a user did; said as such
+        traceback.print_exc()
+        print(f"dayfly: this is a bug in dayfly {__version__}; please report the lines above", file=sys.stderr)
+        sys.exit(ExitCode.BUG)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"dayfly {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dayfly(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Serve many untrusted programs, each request in a sandbox of its own."""
+
+
+@app.command("serve")
+def serve_command(
+    directories: Directories = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8080,
+    listen: Annotated[list[str] | None, typer.Option(metavar="unix:PATH", help="Listen there too.")] = None,
+    threads: Annotated[int, typer.Option(min=0, max=1024, help="I/O threads; 0: one for each processor.")] = 0,
+    overflow_threads: Annotated[
+        int, typer.Option(min=0, max=1024, help="Threads for slow requests; 0: one for each processor.")
+    ] = 0,
+    spin: Annotated[str, typer.Option(metavar="auto|N", help="Empty polls before sleep; 0 on shared cores.")] = "auto",
+    data_dir: DataDirectory = DATA_DIRECTORY,
+    baseline_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Answer a fixed page there without a sandbox.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR|unix", help="Believe what these say about the client.")
+    ] = None,
+    protection: Annotated[
+        Literal["auto", "userfault", "mprotect"], typer.Option(help="How first writes are noticed.")
+    ] = "auto",
+    paranoid: Annotated[bool, typer.Option("--paranoid", help="Check every restore; slow.")] = False,
+) -> None:
+    """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C."""
+    log.to_standard_error()
+    options = ServerOptions(
+        host=host,
+        port=port,
+        unix_paths=tuple(_unix_path(address) for address in listen or ()),
+        trusted_proxies=tuple(trusted_proxy or ()),
+        baseline_path=baseline_path,
+    )
+    with Registry.open(data_dir) as registry:
+        core = NativeCore(
+            CoreOptions(
+                code_cache=registry.code_cache,
+                protection=protection,
+                paranoid=paranoid,
+                threads=threads,
+                overflow_threads=overflow_threads,
+                spin=_spin(spin),
+            )
+        )
+        logs = TenantLogs(registry.log_directory)
+        _deploy_all(_tenants(directories), registry, core, logs)
+        server.serve(core, options, logs, _say_ready)
+
+
+@app.command("build")
+def build_command(directory: Directory, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+    """Build a tenant directory and record its release, for the next `dayfly serve` to use."""
+    log.to_standard_error()
+    tenant = Tenant.load(directory)
+    with Registry.open(data_dir) as registry:
+        core = NativeCore(CoreOptions(code_cache=registry.code_cache))
+        built = build(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+        TenantLogs(registry.log_directory).write_init(tenant.name, built.release.digest, built.init_log)
+    print(f"built {built.release.digest} in {built.steps.total_ms:.0f} ms")
+
+
+@app.command("check")
+def check_command(directory: Directory) -> None:
+    """Say whether a tenant directory would be accepted; keeps nothing."""
+    log.to_standard_error()
+    tenant = Tenant.load(directory)
+    core = NativeCore(CoreOptions(code_cache=ToolchainOptions().cache / "code"))
+    snapshot = check(tenant, directory, toolchain=Toolchain(), core=core)
+    restored = f"a new instance for each request: {snapshot.fresh}" if snapshot.fresh else "restored for each request"
+    print(f"{tenant.name}: accepted, tier `{tenant.tier}`, {len(snapshot.code)} bytes of code, {restored}")
+
+
+def _unix_path(address: str) -> str:
+    scheme, _, path = address.partition(":")
+    if scheme != "unix" or not path:
+        raise InvalidOption(f"--listen cannot be `{address}`; allowed: unix:PATH")
+    return path
+
+
+def _spin(value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isascii() or not value.isdigit():
+        raise InvalidOption(f"--spin cannot be `{value}`; allowed: auto, or a number of empty polls, 0 for none")
+    return int(value)
+
+
+def _tenants(directories: list[Path] | None) -> dict[str, tuple[Tenant, Path]]:
+    """Read what the tenant directories say, before anything is built."""
+    tenants: dict[str, tuple[Tenant, Path]] = {}
+    for directory in directories if directories is not None else _examples():
+        tenant = Tenant.load(directory)
+        if tenant.name in tenants:
+            raise InvalidOption(
+                f"`{tenants[tenant.name][1]}` and `{directory}` are both tenant `{tenant.name}`; "
+                "set another `name` in one dayfly.toml"
+            )
+        tenants[tenant.name] = tenant, directory
+    return tenants
+
+
+def _examples() -> list[Path]:
+    """Return the examples beside the sources; an installed wheel has none."""
+    return sorted(file.parent for file in Path(__file__).parents[2].glob("examples/*/app.py"))
+
+
+def _deploy_all(
+    tenants: dict[str, tuple[Tenant, Path]], registry: Registry, core: NativeCore, logs: TenantLogs
+) -> None:
+    """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
+    for tenant, directory in tenants.values():
+        deployed = deploy(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+        logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
+        _say_live(deployed)
+    others = [name for name in registry.names() if name not in tenants]
+    resumed = [name for name in others if _resume(name, registry, core)]
+    if not tenants and not resumed:
+        raise RegistryError("no tenant to serve; name a tenant directory: dayfly serve DIR")
+
+
+def _resume(name: str, registry: Registry, core: NativeCore) -> bool:
+    """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
+    try:
+        resume(name, registry=registry, core=core)
+    except RegistryError as error:
+        logger.error("%s", error)
+        return False
+    return True
+
+
+def _say_live(deployed: Deployed) -> None:
+    what = "unchanged" if deployed.unchanged else "live"
+    logger.info(
+        "%s: release %s %s (%s)", deployed.release.tenant.name, deployed.release.digest[:12], what, deployed.steps
+    )
+
+
+def _say_ready(host: str, port: int) -> None:
+    """Print the one line that scripts wait for."""
+    print(f"serving http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)

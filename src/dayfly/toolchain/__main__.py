@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dayfly.errors import DayflyError, ExitCode, InternalError
+from dayfly.errors import BuildError, DayflyError, ExitCode, InternalError
 from dayfly.toolchain.toolchain import BuildOrder
 
 
@@ -20,6 +20,9 @@ def main(order_json: str) -> int:
         Path(order.output).write_bytes(module)
     except DayflyError as error:
         return _report(error)
+    except MemoryError:
+        limit = order.memory_bytes_max >> 20
+        return _report(BuildError(f"{order.source}: the build needs more than {limit} MiB of memory; make it smaller"))
     except Exception as error:  # noqa: BLE001 - whatever a hostile source provokes in a compiler is reported, not lost
         return _report(InternalError(f"{order.source}: the toolchain failed: {type(error).__name__}: {error}"))
     return ExitCode.DONE

@@ -1,0 +1,149 @@
+"""The data plane as the rest of Python sees it: `Core`, and `NativeCore`, which is the one that serves.
+
+Only plain values cross into the native half; a publish is a call, a request is not.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from dayfly import _core
+from dayfly.config import Limits, Tenant
+
+PAGE = b"""\tthis is a very
+\tlong string if I had the
+\tenergy to type more and more ...
+"""
+"""What the baseline path answers: the page of examples/hello, so that the two can be compared."""
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    """How sandboxes are made and where they run."""
+
+    code_cache: Path
+    """Directory of compiled machine code; any of it may be deleted at any time."""
+    protection: Literal["auto", "userfault", "mprotect"] = "auto"
+    """How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
+    paranoid: bool = False
+    """Check after every restore that the memory is the image: for tests, about ten times slower."""
+    threads: int = 0
+    """Threads that serve connections; 0 is one for each processor."""
+    overflow_threads: int = 0
+    """Threads for requests beyond the inline budget; 0 is one for each processor."""
+    spin: int | None = None
+    """Empty polls before a thread sleeps; None decides by what recent sleeps were like, 0 sleeps at once."""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """Where the server listens and whom it believes."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0 lets the system choose."""
+    unix_paths: tuple[str, ...] = ()
+    """Further listening sockets in the file system."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) or `unix` whose word about the client is believed; everybody else's is removed."""
+    baseline_path: str | None = None
+    """Path that answers `baseline_body` from the same HTTP code with no sandbox."""
+    baseline_body: bytes = field(default=PAGE, repr=False)
+    baseline_content_type: str = "text/plain"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A program after its start-up and `on_init`, frozen: code, one memory image, and what is known about them."""
+
+    code: bytes
+    image: bytes
+    layout: dict[str, int]
+    takes: int
+    """Which parts of a request the program asked for, as a mask of the guest ABI."""
+    fresh: str | None
+    """Why every request needs a new instance; None for a program that can be restored."""
+    init_log: tuple[tuple[int, str], ...] = ()
+    """Level and text of what the program logged while it started."""
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One line that a tenant's program logged."""
+
+    time_s: float
+    tenant: str
+    release: str
+    request_id: str
+    level: int
+    """0 debug, 1 info (print), 2 warning, 3 error, 4 critical."""
+    text: str
+
+
+class NativeCore:
+    """The data plane in this process. See `Core` for what the methods do."""
+
+    def __init__(self, options: CoreOptions) -> None:
+        self._core = _core.Core(_to_json(options))
+
+    def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:  # noqa: D102 - the protocol says it
+        code, image, facts = self._core.freeze(wasm, limits.model_dump_json())
+        known = json.loads(facts)
+        log = tuple((level, text) for level, text in known.pop("init_log"))
+        return Snapshot(code=code, image=image, init_log=log, **known)
+
+    def publish(self, tenant: Tenant, release: Path) -> None:  # noqa: D102
+        self._core.publish(tenant.model_dump_json(exclude={"tier"}), str(release))
+
+    def retire(self, name: str) -> None:  # noqa: D102
+        self._core.retire(name)
+
+    def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:  # noqa: D102
+        self._core.serve(_to_json(options), on_ready)
+
+    def stop(self) -> None:  # noqa: D102
+        self._core.stop()
+
+    def stats(self) -> dict[str, Any]:  # noqa: D102
+        stats: dict[str, Any] = json.loads(self._core.stats())
+        return stats
+
+    def logs(self) -> list[LogRecord]:  # noqa: D102
+        return [LogRecord(**record) for record in json.loads(self._core.logs())]
+
+
+def _to_json(options: CoreOptions | ServerOptions) -> str:
+    return json.dumps(asdict(options), default=lambda value: value.decode() if isinstance(value, bytes) else str(value))
+
+
+class Core(Protocol):
+    """What serves requests. All methods may be called from any thread."""
+
+    def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:
+        """Compile a program, run its start-up and `on_init` once, and keep the result.
+
+        Blocks up to the limit of `init_cpu_ns_max`. Raises ProgramRefused or InitFailed.
+        """
+
+    def publish(self, tenant: Tenant, release: Path) -> None:
+        """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease."""
+
+    def retire(self, name: str) -> None:
+        """Take a tenant away; requests in flight are finished."""
+
+    def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:
+        """Serve until `stop`. Calls `on_ready` with host and port once connections are answered.
+
+        Blocks; raises AddressInUse or InvalidOption before `on_ready`.
+        """
+
+    def stop(self) -> None:
+        """Stop accepting, finish what is in flight, and let `serve` return."""
+
+    def stats(self) -> dict[str, Any]:
+        """Counters of all threads and tenants since the start."""
+
+    def logs(self) -> list[LogRecord]:
+        """Take the waiting log lines. Never blocks."""

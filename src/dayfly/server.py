@@ -1,0 +1,79 @@
+"""A running server: the core's threads, the log on its way out, and the signals that end it."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dayfly.core import Core, ServerOptions
+from dayfly.log import TenantLogs, logger
+
+LOG_WAIT_SECONDS = (0.05, 1.0)
+"""How long the log waits for lines: the first value after a line, then doubling up to the second."""
+
+
+def serve(core: Core, options: ServerOptions, logs: TenantLogs, on_ready: Callable[[str, int], None]) -> None:
+    """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
+
+    Raises AddressInUse or InvalidOption before `on_ready`.
+    """
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            core.serve(options, on_ready)
+        except BaseException as error:  # noqa: BLE001 - carried to the main thread
+            errors.append(error)
+
+    # The core blocks in native code, where Python never looks at signals: it gets a thread, they get the main one.
+    data_plane = threading.Thread(target=work, name="data-plane")
+    with _stop_on_signal(core), _draining(core, logs):
+        data_plane.start()
+        data_plane.join()
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def _stop_on_signal(core: Core) -> Iterator[None]:
+    """Stop the core at SIGTERM and SIGINT; put the old handlers back afterwards."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        logger.info("%s: finishing what is in flight", signal.Signals(number).name)
+        core.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _draining(core: Core, logs: TenantLogs) -> Iterator[None]:
+    """Write the tenants' log lines while the core serves, and the last ones when it has stopped."""
+    stopped = threading.Event()
+
+    def drain() -> None:
+        wait, longest = LOG_WAIT_SECONDS
+        while not stopped.wait(wait):
+            wait = LOG_WAIT_SECONDS[0] if _write(core, logs) else min(wait * 2, longest)
+
+    thread = threading.Thread(target=drain, name="log")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+        _write(core, logs)
+
+
+def _write(core: Core, logs: TenantLogs) -> bool:
+    """Write what waits; tell whether there was anything."""
+    records = core.logs()
+    for record in records:
+        logs.write(record)
+    return bool(records)

@@ -1,0 +1,50 @@
+"""For tests of what stands on a core, without an engine: `FakeCore` keeps the contract of `dayfly.core.Core`."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dayfly.config import Limits, Tenant
+from dayfly.core import LogRecord, ServerOptions, Snapshot
+
+
+class FakeCore:
+    """Freezes by doing nothing, remembers what was published, and serves by waiting for `stop`."""
+
+    def __init__(self) -> None:
+        self.published: dict[str, tuple[Tenant, Path]] = {}
+        self.frozen: list[Limits] = []
+        self.waiting_logs: list[LogRecord] = []
+        self._stopped = threading.Event()
+
+    def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:
+        """Return the module as its own snapshot, with an empty image."""
+        self.frozen.append(limits)
+        return Snapshot(code=wasm, image=b"", layout={"memory_bytes": limits.memory_bytes_max}, takes=0, fresh=None)
+
+    def publish(self, tenant: Tenant, release: Path) -> None:
+        """Remember the release of the tenant."""
+        self.published[tenant.name] = (tenant, release)
+
+    def retire(self, name: str) -> None:
+        """Forget the tenant."""
+        self.published.pop(name, None)
+
+    def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:
+        """Say that it is ready, and block until `stop`."""
+        on_ready(options.host, options.port)
+        self._stopped.wait()
+
+    def stop(self) -> None:
+        """Let `serve` return."""
+        self._stopped.set()
+
+    def stats(self) -> dict[str, Any]:
+        """Return no counters."""
+        return {}
+
+    def logs(self) -> list[LogRecord]:
+        """Take what a test put into `waiting_logs`."""
+        taken, self.waiting_logs = self.waiting_logs, []
+        return taken

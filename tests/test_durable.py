@@ -1,0 +1,57 @@
+"""Files appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dayfly import durable
+
+
+def names(directory: Path) -> list[str]:
+    """Return what is in a directory, hidden files included."""
+    return [file.name for file in directory.iterdir()]
+
+
+def test_a_file_is_replaced(tmp_path: Path) -> None:
+    """The new content stands there, only its owner may read it, and nothing else is left."""
+    durable.write_file(tmp_path / "a", b"old")
+    durable.write_file(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename", "replace"])
+def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """At whatever call it happens."""
+    durable.write_file(tmp_path / "a", b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    if call == "rename":
+        with pytest.raises(OSError, match="No space"):
+            durable.write_directory(tmp_path / "d", {"x": b"1"}, scratch=tmp_path)
+    else:
+        with pytest.raises(OSError, match="No space"):
+            durable.write_file(tmp_path / "a", b"new")
+    monkeypatch.undo()
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_directory_appears_at_once(tmp_path: Path) -> None:
+    """With all its files."""
+    durable.write_directory(tmp_path / "d", {"x": b"1", "y": b"2"}, scratch=tmp_path)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "d").iterdir()} == {"x": b"1", "y": b"2"}
+    assert names(tmp_path) == ["d"]
+
+
+def test_a_directory_is_never_overwritten(tmp_path: Path) -> None:
+    """What is there stays as it is."""
+    durable.write_directory(tmp_path / "d", {"x": b"1"}, scratch=tmp_path)
+    with pytest.raises(OSError, match="not empty"):
+        durable.write_directory(tmp_path / "d", {"x": b"2"}, scratch=tmp_path)
+    assert (tmp_path / "d/x").read_bytes() == b"1"

@@ -1,0 +1,121 @@
+"""The data directory: one owner, releases named by their content, a pointer that is switched at once."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dayfly.config import Tenant
+from dayfly.core import Snapshot
+from dayfly.errors import ConfigError, DataDirectoryLocked, RegistryError
+from dayfly.registry import Registry, Release
+from dayfly.toolchain import Program, Source
+
+SNAPSHOT = Snapshot(code=b"code", image=b"image", layout={"memory_bytes": 65536}, takes=0, fresh=None)
+
+
+def record(registry: Registry, name: str = "hello", snapshot: Snapshot = SNAPSHOT, **config: object) -> Release:
+    """Record a release of a tenant."""
+    tenant = Tenant.model_validate({"name": name, "hosts": [f"{name}.localhost"], **config})
+    program = Program("compiled", Source(Path(), {"app.py": b"pass"}), b"wasm")
+    return registry.record(tenant, program, snapshot, "origin")
+
+
+def test_a_recorded_release_is_there_after_a_restart(tmp_path: Path) -> None:
+    """With everything that its tenant said."""
+    with Registry.open(tmp_path) as registry:
+        release = record(registry, paths=["/z"])
+    with Registry.open(tmp_path) as registry:
+        assert registry.names() == ["hello"]
+        assert registry.current("hello") == release
+        assert registry.current("other") is None
+
+
+def test_every_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    """The release is named by its manifest, and the manifest names the rest."""
+    with Registry.open(tmp_path) as registry:
+        release = record(registry)
+    manifest = (release.directory / "manifest.json").read_bytes()
+    assert release.directory.name == release.digest == hashlib.sha256(manifest).hexdigest()
+    for key, file in (("code_sha256", "code.wasm"), ("image_sha256", "image"), ("source_sha256", "source.tar")):
+        assert json.loads(manifest)[key] == hashlib.sha256((release.directory / file).read_bytes()).hexdigest()
+
+
+def test_the_same_release_is_recorded_once(tmp_path: Path) -> None:
+    """Recording again changes nothing; another program makes another release."""
+    with Registry.open(tmp_path) as registry:
+        first = record(registry)
+        inode = first.directory.stat().st_ino
+        assert record(registry).directory.stat().st_ino == inode
+        other = record(registry, snapshot=Snapshot(b"other", b"", {}, 0, None))
+        assert other.digest != first.digest
+        assert registry.current("hello") == other
+
+
+def test_recording_replaces_a_damaged_release(tmp_path: Path) -> None:
+    """The damaged one is kept under another name."""
+    with Registry.open(tmp_path) as registry:
+        release = record(registry)
+        (release.directory / "image").write_bytes(b"damage")
+        assert record(registry).digest == release.digest
+        assert (release.directory / "image").read_bytes() == b"image"
+        assert (tmp_path / "releases" / f"{release.digest}.damaged" / "image").read_bytes() == b"damage"
+
+
+def test_a_second_owner_is_refused(tmp_path: Path) -> None:
+    """The message names the process that holds the directory; its end frees it, however it ends."""
+    program = """if True:
+        import sys, pathlib, dayfly.registry
+        registry = dayfly.registry.Registry.open(pathlib.Path(sys.argv[1]))
+        print(1, flush=True)
+        input()
+    """
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"1\n"
+        with pytest.raises(DataDirectoryLocked, match=rf"is in use by process {holder.pid}; stop that one or choose"):
+            Registry.open(tmp_path)
+        holder.kill()
+    Registry.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("directory", ["/dev/null/data", "/sys/dayfly", "/proc/dayfly"])
+def test_a_directory_that_cannot_be_written_is_refused(directory: str) -> None:
+    """Root meets these too: below a file, and in file systems that take no directories."""
+    with pytest.raises(
+        RegistryError, match=rf"data directory `{directory}` cannot be written: .*; make it writable or"
+    ):
+        Registry.open(Path(directory))
+
+
+def test_half_written_things_are_removed_at_the_start(tmp_path: Path) -> None:
+    """They were never visible as a release."""
+    Registry.open(tmp_path).close()
+    (tmp_path / "scratch/abc").mkdir()
+    with Registry.open(tmp_path) as registry:
+        assert not (tmp_path / "scratch/abc").exists()
+        assert registry.names() == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"tenant": {}, "release": "x", "origin": "y"}', "\xff"])
+def test_a_broken_record_is_named(tmp_path: Path, content: str) -> None:
+    """The message says which file to delete."""
+    with Registry.open(tmp_path) as registry:
+        (tmp_path / "tenants/hello.json").write_text(content, encoding="latin-1")
+        with pytest.raises(RegistryError, match=r"tenants/hello.json: not a tenant's record .*; delete it"):
+            registry.current("hello")
+
+
+@pytest.mark.parametrize("config", [{"hosts": ["hello.localhost"]}, {"paths": ["/a", "/z"]}])
+def test_two_tenants_cannot_have_one_route(tmp_path: Path, config: dict[str, list[str]]) -> None:
+    """Neither a host nor a path; the message names both tenants."""
+    with Registry.open(tmp_path) as registry:
+        record(registry, paths=["/z"])
+        other = Tenant.model_validate({"name": "other", "hosts": ["other.localhost"], **config})
+        with pytest.raises(ConfigError, match=r"tenant `other`: `(hello.localhost|/z)` belongs to tenant `hello`"):
+            registry.check_routes(other)

@@ -1,0 +1,72 @@
+"""The toolchain as a process with limits, and sources as values."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dayfly.errors import BuildError
+from dayfly.toolchain import Source, Toolchain, ToolchainOptions
+from dayfly.toolchain import source as source_module
+
+
+def test_text_becomes_a_module(make_tenant: Callable[..., Path]) -> None:
+    """A program holds its source, so that a release can hold it."""
+    directory = make_tenant()
+    program = Toolchain().build(directory, "wasm")
+    assert program.wasm.startswith(b"\0asm\1\0\0\0")
+    assert program.source == Source.read(directory)
+
+
+def test_a_module_is_taken_as_it_is(make_tenant: Callable[..., Path]) -> None:
+    """Whether it is a good one is for the core to say."""
+    directory = make_tenant("m", {"note": ""})
+    (directory / "app.wasm").write_bytes(b"\0asm")
+    assert Toolchain().build(directory, "wasm").wasm == b"\0asm"
+
+
+def test_a_missing_module_is_named(make_tenant: Callable[..., Path]) -> None:
+    """With the names that it could have."""
+    with pytest.raises(BuildError, match=r"neither app.wasm nor app.wat is there; put the module there"):
+        Toolchain().build(make_tenant("m", {"note": ""}), "wasm")
+
+
+def test_a_build_that_takes_too_long_is_ended(make_tenant: Callable[..., Path]) -> None:
+    """By the limit on time."""
+    with pytest.raises(BuildError, match=r"the build took more than 0 s; make the program smaller"):
+        Toolchain(ToolchainOptions(wall_seconds_max=0)).build(make_tenant(), "wasm")
+
+
+def test_a_build_that_needs_too_much_is_ended(make_tenant: Callable[..., Path]) -> None:
+    """By the limit on memory."""
+    directory = make_tenant("large", {"note": ""})
+    (directory / "app.wasm").write_bytes(bytes(30 << 20))
+    with pytest.raises(BuildError, match=r"the build needs more than 32 MiB of memory; make it smaller"):
+        Toolchain(ToolchainOptions(memory_bytes_max=32 << 20)).build(directory, "wasm")
+
+
+def test_equal_files_have_equal_digests(make_tenant: Callable[..., Path]) -> None:
+    """Wherever they stand and whenever they were written; generated files do not count."""
+    first, second = make_tenant("a", {"app.py": "x"}), make_tenant("b", {"app.py": "x"})
+    (second / "__pycache__").mkdir()
+    (second / "__pycache__/app.pyc").write_bytes(b"generated")
+    assert Source.read(first).digest == Source.read(second).digest
+    (second / "app.py").write_text("y", encoding="utf-8")
+    assert Source.read(first).digest != Source.read(second).digest
+
+
+def test_a_link_is_not_followed(make_tenant: Callable[..., Path], tmp_path: Path) -> None:
+    """A source never takes a file from outside its directory."""
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    directory = make_tenant()
+    (directory / "link").symlink_to(tmp_path / "secret")
+    assert "link" not in Source.read(directory).files
+
+
+def test_a_source_that_is_too_large_is_refused(
+    make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is read."""
+    monkeypatch.setattr(source_module, "SOURCE_BYTES_MAX", 10)
+    with pytest.raises(BuildError, match=r"of source; take files out"):
+        Source.read(make_tenant())
