@@ -4,9 +4,10 @@
 
 use std::sync::OnceLock;
 
+use dayfly_wasm::Program;
 use dayfly_wasm::abi::{self, export, frame, reply, takes};
+use dayfly_wasm::image::{Delta, Image, PAGE_BYTES};
 use dayfly_wasm::instrument::{Options, instrument};
-use dayfly_wasm::{Program, image::Image};
 use wasmtime::{Caller, Config, Engine, Extern, Instance, Linker, Memory, Module, Store, Val};
 
 /// Enough for every guest that ends, and soon used up by one that does not.
@@ -158,22 +159,32 @@ impl Host {
         let text = |at: usize| memory[word(at) as usize..][..word(at + 4) as usize].to_vec();
         let (first, count) = (word(record + reply::HEADERS) as usize, word(record + reply::HEADERS + 4) as usize);
         let fields = (0..count).map(|i| first + i * abi::FIELD_BYTES).map(|at| (text(at), text(at + 8)));
+        let status = word(record + reply::STATUS);
         Reply {
-            status: word(record + reply::STATUS),
+            status,
             content_type: text(record + reply::CONTENT_TYPE),
             fields: fields.collect(),
             body: text(record + reply::BODY),
-            error: text(record + reply::ERROR),
+            error: if status == abi::STATUS_FAILED { text(record + reply::ERROR) } else { Vec::new() },
         }
     }
 
-    /// The reply record as it stands, for replies that break rules.
-    pub(crate) fn call_raw(&mut self, request: &Request<'_>) -> [u32; 9] {
+    /// The reply record as it stands, for replies that break rules; `None`: it lies outside of the memory.
+    pub(crate) fn call_raw(&mut self, request: &Request<'_>) -> Option<[u32; 9]> {
         let frame = self.write_frame(request);
         let entry = self.instance.get_typed_func::<i32, i32>(&mut self.store, export::ENTRY).expect("an entry");
         let at = entry.call(&mut self.store, frame).expect("no trap").cast_unsigned() as usize;
-        let record = self.memory.data(&self.store)[at..at + reply::BYTES].as_chunks::<4>().0.to_vec();
-        std::array::from_fn(|i| u32::from_le_bytes(record[i]))
+        let size = self.global(export::SIZE).cast_unsigned() as usize * abi::WASM_PAGE_BYTES as usize;
+        let memory = &self.memory.data(&self.store)[..size];
+        let record = memory.get(at..at + reply::BYTES)?.as_chunks::<4>().0;
+        Some(std::array::from_fn(|i| u32::from_le_bytes(record[i])))
+    }
+
+    /// Number of pages that differ from the snapshot, of those whose offsets are wanted.
+    pub(crate) fn pages_changed(&self, wanted: impl Fn(u64) -> bool) -> usize {
+        let now = Image::from_memory(self.memory.data(&self.store));
+        let delta = Delta::between(&self.snapshot, &now).expect("the same size");
+        delta.pages().filter(|(index, _)| wanted(*index as u64 * PAGE_BYTES as u64)).count()
     }
 }
 
@@ -233,4 +244,12 @@ fn linker() -> Linker<World> {
 pub(crate) fn guest(name: &str) -> Vec<u8> {
     let path = format!("{}/../../guests/{name}.wat", env!("CARGO_MANIFEST_DIR"));
     wat::parse_file(path).expect("a guest is valid")
+}
+
+/// The names of all guests.
+pub(crate) fn guest_names() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests");
+    let files = std::fs::read_dir(folder).expect("guests are there");
+    let names = files.map(|file| file.expect("readable").file_name().into_string().expect("ASCII"));
+    names.filter_map(|name| name.strip_suffix(".wat").map(str::to_owned)).collect()
 }

@@ -1,0 +1,43 @@
+;; busy: computes for N milliseconds by the clock (the first number in the query; 5), then answers.
+(module
+  (import "dayfly" "clock" (func $clock (param $which i32) (result i64)))
+  (memory (export "memory") 1)
+  ;; reply: status, content type, fields, body, error
+  (data (i32.const 1024) (i32 200 2048 10 0 0 2112 5 0 0))
+  (data (i32.const 2048) "text/plain")
+  (data (i32.const 2112) "busy\n")
+
+  (func (export "dayfly_takes") (result i32)
+    (i32.const 4)) ;; query
+
+  (func (export "dayfly_handle") (param $frame i32) (result i32)
+    (local $until i64) (local $left i32)
+    (local.set $until
+      (i64.add
+        (call $clock (i32.const 1))
+        (i64.mul (i64.extend_i32_u (call $number (local.get $frame) (i32.const 5))) (i64.const 1000000))))
+    (loop $again
+      ;; Some microseconds between two looks at the clock.
+      (local.set $left (i32.const 10000))
+      (loop $inner (br_if $inner (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+      (br_if $again (i64.lt_s (call $clock (i32.const 1)) (local.get $until))))
+    (i32.const 1024))
+
+  ;; The first number in the query, or $default.
+  (func $number (param $frame i32) (param $default i32) (result i32)
+    (local $at i32) (local $end i32) (local $digit i32) (local $value i32) (local $seen i32)
+    (local.set $at (i32.load offset=16 (local.get $frame)))
+    (local.set $end (i32.add (local.get $at) (i32.load offset=20 (local.get $frame))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $digit (i32.sub (i32.load8_u (local.get $at)) (i32.const 48)))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (if (i32.lt_u (local.get $digit) (i32.const 10))
+          (then
+            (local.set $value (i32.add (i32.mul (local.get $value) (i32.const 10)) (local.get $digit)))
+            (local.set $seen (i32.const 1)))
+          (else (br_if $done (local.get $seen))))
+        (br $next)))
+    (select (local.get $value) (local.get $default) (local.get $seen)))
+)
