@@ -1,5 +1,12 @@
 //! The data plane: from a socket to a fresh sandbox and back. Safe code only; knows no Python and no async runtime.
 
 pub mod error;
+pub mod fair_queue;
 pub mod limits;
+pub mod log;
 pub mod message;
+pub mod placement;
+pub mod problem;
+pub mod request_id;
+pub mod router;
+pub mod stats;

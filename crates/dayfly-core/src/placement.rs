@@ -1,0 +1,293 @@
+//! Which lane a request starts in, judged by what its tenant did before. Pure: the time is an argument.
+//!
+//! ```text
+//!                 heat < 0.5, and trusted or waste allowed
+//!   request ───┬──────────────────────────────────────────▶ inline ──▶ ended in time: a good run
+//!              │ else                                          └────▶ overran: heat + 1, waste paid, run again
+//!              └─▶ overflow or blocking lane ──▶ its CPU time comes back: slow heats, fast cools
+//! ```
+//! So a tenant that is slow for long is never tried on the I/O thread, and one that became fast comes back after a
+//! few fast requests in the overflow lane, or by cooling. A tenant that is always fast costs two comparisons here
+//! and no look at a clock.
+
+use std::time::{Duration, Instant};
+
+/// CPU time that a run on an I/O thread may take before it is thrown away and done again in the overflow lane. With
+/// a tick of 1 ms the neighbours wait 1 to 2 ms; a budget and tick of 250 µs gained nothing measurable.
+pub const INLINE_CPU_NS_MAX: u64 = 1_000_000;
+
+/// One overrun keeps a tenant off the I/O thread for about this long.
+const HEAT_HALF_LIFE: Duration = Duration::from_secs(1);
+/// Heat does not rise beyond this: about four half-lives of silence bring anybody back below `HEAT_ADMITTED`.
+const HEAT_MAX: f32 = 8.0;
+/// Below this a tenant may run inline: one overrun is forgiven after one half-life.
+const HEAT_ADMITTED: f32 = 0.5;
+/// Heat below this is taken for none, so that a cooled tenant needs no clock again.
+const HEAT_NONE: f32 = 0.05;
+/// What a fast request in the overflow lane leaves of the heat: 3 of them bring 1.0 below `HEAT_ADMITTED`, 10 bring
+/// `HEAT_MAX` there.
+const HEAT_KEPT_BY_FAST: f32 = 0.75;
+/// An I/O thread spends at most one part in this many of its time on runs that turn out too long: 2 %.
+const WASTE_PART: u32 = 50;
+/// Most waste that can be saved up: about five overruns in a row, by tenants never seen before.
+const WASTE_BURST: Duration = Duration::from_millis(10);
+/// So many good runs in a row make a tenant trusted: it runs inline though the thread has no waste allowance left.
+const GOOD_RUNS_TRUSTED: u32 = 16;
+
+/// Where a request starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// On the I/O thread.
+    Inline,
+    /// In the overflow lane.
+    Overflow,
+    /// In the lane for blocking hostcalls.
+    Blocking,
+}
+
+/// What one I/O thread knows of one tenant.
+#[derive(Clone, Debug)]
+pub struct Habit {
+    heat: f32,
+    heat_at: Option<Instant>,
+    good_runs: u32,
+    blocks: bool,
+}
+
+impl Habit {
+    /// Nothing is known yet.
+    pub const NEW: Habit = Habit { heat: 0.0, heat_at: None, good_runs: 0, blocks: false };
+
+    /// Whether enough good runs in a row were seen, and no trouble since.
+    pub fn trusted(&self) -> bool {
+        self.good_runs >= GOOD_RUNS_TRUSTED
+    }
+
+    /// A run ended inline, in time and with a small hot set.
+    pub fn ran_well(&mut self) {
+        self.good_runs = self.good_runs.saturating_add(1);
+    }
+
+    fn heat_up(&mut self, now: Instant) {
+        self.cool_down(now);
+        self.heat = (self.heat + 1.0).min(HEAT_MAX);
+        self.heat_at = Some(now);
+        self.good_runs = 0;
+    }
+
+    fn cool_down(&mut self, now: Instant) {
+        let Some(since) = self.heat_at else { return };
+        let half_lives = now.saturating_duration_since(since).as_secs_f32() / HEAT_HALF_LIFE.as_secs_f32();
+        self.heat *= (-half_lives).exp2();
+        self.heat_at = Some(now);
+        if self.heat < HEAT_NONE {
+            (self.heat, self.heat_at) = (0.0, None);
+        }
+    }
+}
+
+/// What a run in another lane tells about its tenant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Feedback {
+    /// CPU time of the whole run, nanoseconds.
+    pub cpu_ns: u64,
+    /// It dirtied many pages: warm there is not warm here, where each of them would fault first.
+    pub large_hot_set: bool,
+    /// It called a hostcall that blocks.
+    pub blocked: bool,
+}
+
+/// One I/O thread's judgement.
+#[derive(Debug)]
+pub struct Placement {
+    /// Nanoseconds that may still be wasted; negative after an overrun that cost more than there was.
+    waste_ns_left: i64,
+    waste_at: Instant,
+}
+
+impl Placement {
+    /// Starts with the whole burst allowed.
+    pub fn new(now: Instant) -> Placement {
+        Placement { waste_ns_left: WASTE_BURST.as_nanos() as i64, waste_at: now }
+    }
+
+    /// Where the tenant's next request starts. The clock is read only for tenants that are not above doubt.
+    pub fn start(&mut self, habit: &mut Habit, now: impl FnOnce() -> Instant) -> Start {
+        if habit.heat == 0.0 && habit.trusted() {
+            return Start::Inline;
+        }
+        let now = now();
+        habit.cool_down(now);
+        self.accrue(now);
+        if habit.heat < HEAT_ADMITTED && (self.waste_ns_left > 0 || habit.trusted()) {
+            Start::Inline
+        } else if habit.blocks {
+            Start::Blocking
+        } else {
+            Start::Overflow
+        }
+    }
+
+    /// A run on the I/O thread was thrown away after `wasted`, since its time was up.
+    pub fn overran(&mut self, habit: &mut Habit, wasted: Duration, now: Instant) {
+        self.accrue(now);
+        self.waste_ns_left -= wasted.as_nanos() as i64;
+        habit.heat_up(now);
+    }
+
+    /// A run on the I/O thread was thrown away at a hostcall that blocks, after `wasted`.
+    pub fn blocked(&mut self, habit: &mut Habit, wasted: Duration, now: Instant) {
+        self.overran(habit, wasted, now);
+        habit.blocks = true;
+    }
+
+    /// A run ended inline in time but dirtied many pages: restoring them, or faulting on each again, is slow.
+    pub fn ran_large(&self, habit: &mut Habit, now: Instant) {
+        habit.heat_up(now);
+    }
+
+    /// Another lane has measured a request of the tenant: that tells without risk whether it may come back.
+    pub fn learn(&self, habit: &mut Habit, feedback: Feedback, now: Instant) {
+        habit.blocks = feedback.blocked;
+        if feedback.blocked || feedback.large_hot_set || feedback.cpu_ns > INLINE_CPU_NS_MAX {
+            habit.heat_up(now);
+        } else {
+            habit.heat *= HEAT_KEPT_BY_FAST;
+        }
+    }
+
+    fn accrue(&mut self, now: Instant) {
+        let earned = now.saturating_duration_since(self.waste_at) / WASTE_PART;
+        let most = WASTE_BURST.as_nanos() as i64;
+        self.waste_ns_left = self.waste_ns_left.saturating_add(earned.as_nanos() as i64).min(most);
+        self.waste_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const SLOW: Feedback = Feedback { cpu_ns: 5_000_000, large_hot_set: false, blocked: false };
+    const FAST: Feedback = Feedback { cpu_ns: 100_000, large_hot_set: false, blocked: false };
+
+    fn trusted() -> Habit {
+        let mut habit = Habit::NEW;
+        (0..GOOD_RUNS_TRUSTED).for_each(|_| habit.ran_well());
+        habit
+    }
+
+    #[test]
+    fn a_trusted_tenant_needs_no_clock() {
+        let mut placement = Placement::new(Instant::now());
+        let start = placement.start(&mut trusted(), || panic!("clock read"));
+        assert_eq!(start, Start::Inline);
+    }
+
+    #[test]
+    fn one_overrun_bars_for_a_half_life() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        placement.overran(&mut habit, 2 * MS, t0);
+        assert_eq!(placement.start(&mut habit, || t0 + 900 * MS), Start::Overflow);
+        assert_eq!(placement.start(&mut habit, || t0 + 1100 * MS), Start::Inline);
+    }
+
+    #[test]
+    fn heat_has_a_cap() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), Habit::NEW);
+        (0..1000).for_each(|_| placement.learn(&mut habit, SLOW, t0));
+        assert_eq!(placement.start(&mut habit, || t0 + 3900 * MS), Start::Overflow);
+        assert_eq!(placement.start(&mut habit, || t0 + 4100 * MS), Start::Inline);
+    }
+
+    #[test]
+    fn looking_often_does_not_change_the_half_life() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        placement.overran(&mut habit, 2 * MS, t0);
+        let inline_at = (0..2000).find(|&ms| placement.start(&mut habit, || t0 + ms * MS) == Start::Inline);
+        assert!((999..=1001).contains(&inline_at.expect("it cools")), "{inline_at:?}");
+    }
+
+    #[test]
+    fn strangers_may_waste_a_burst_and_two_percent() {
+        let t0 = Instant::now();
+        let mut placement = Placement::new(t0);
+        let overruns = |placement: &mut Placement, now: Instant| {
+            (0..1000)
+                .take_while(|_| {
+                    let mut stranger = Habit::NEW;
+                    let inline = placement.start(&mut stranger, || now) == Start::Inline;
+                    placement.overran(&mut stranger, if inline { 2 * MS } else { Duration::ZERO }, now);
+                    inline
+                })
+                .count()
+        };
+        assert_eq!(overruns(&mut placement, t0), 5);
+        assert_eq!(
+            overruns(&mut placement, t0 + 99 * MS),
+            1,
+            "2 % of 99 ms is not quite one overrun, which is still let in"
+        );
+        assert_eq!(overruns(&mut placement, t0 + 10_000 * MS), 5, "no more than the burst is saved up");
+    }
+
+    #[test]
+    fn without_allowance_only_the_trusted_run_inline() {
+        let t0 = Instant::now();
+        let mut placement = Placement::new(t0);
+        let mut stranger = Habit::NEW;
+        placement.overran(&mut stranger, 50 * MS, t0);
+        let mut stranger = Habit::NEW;
+        assert_eq!(placement.start(&mut stranger, || t0), Start::Overflow);
+        assert_eq!(placement.start(&mut trusted(), || t0), Start::Inline);
+    }
+
+    #[test]
+    fn a_tenant_that_became_fast_comes_back_in_ten_requests() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), Habit::NEW);
+        (0..100).for_each(|_| placement.learn(&mut habit, SLOW, t0));
+        let needed = (0..100)
+            .take_while(|_| {
+                placement.learn(&mut habit, FAST, t0);
+                placement.start(&mut habit, || t0) != Start::Inline
+            })
+            .count();
+        assert!((3..=10).contains(&needed), "{needed}");
+    }
+
+    #[test]
+    fn a_tenant_that_stays_slow_never_comes_back() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        placement.overran(&mut habit, 2 * MS, t0);
+        for ms in (0..60_000).step_by(50) {
+            assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Overflow);
+            placement.learn(&mut habit, SLOW, t0 + ms * MS);
+        }
+    }
+
+    #[test]
+    fn a_large_hot_set_counts_as_slow() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        placement.ran_large(&mut habit, t0);
+        assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
+        (0..10).for_each(|_| placement.learn(&mut habit, Feedback { large_hot_set: true, ..FAST }, t0));
+        assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
+    }
+
+    #[test]
+    fn a_tenant_that_blocks_starts_in_the_lane_for_that() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        placement.blocked(&mut habit, Duration::ZERO, t0);
+        assert_eq!(placement.start(&mut habit, || t0), Start::Blocking);
+        placement.learn(&mut habit, SLOW, t0);
+        assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
+    }
+}

@@ -1,0 +1,153 @@
+//! Error answers: a short RFC 9457 body and the fields that name the cause; never a path, an address or a traceback.
+
+use crate::error::Cause;
+use crate::message::Reply;
+use crate::request_id::RequestId;
+use std::io::Write;
+
+/// Seconds after which a refused client may try again. A queue that is full drains within its requests' CPU limits,
+/// well under a second, and clients that come back together would fill it again: one second spreads them.
+const RETRY_AFTER_S: u32 = 1;
+
+/// Why a request was refused before it reached a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No tenant answers for this host and path: 404.
+    NoTenant,
+    /// The content is larger than the tenant accepts: 413.
+    ContentTooLarge,
+}
+
+/// One error answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Problem {
+    status: u16,
+    cause: Option<Cause>,
+    detail: &'static str,
+    id: RequestId,
+}
+
+impl Problem {
+    /// The answer for a run that ended without a reply.
+    pub fn of_cause(cause: Cause, id: RequestId) -> Problem {
+        Problem { status: cause.status(), cause: Some(cause), detail: detail(cause), id }
+    }
+
+    /// The answer for a request that reaches no tenant.
+    pub fn of_refusal(refused: Refused, id: RequestId) -> Problem {
+        let (status, detail) = match refused {
+            Refused::NoTenant => (404, "nothing answers at this host and path"),
+            Refused::ContentTooLarge => (413, "the content is larger than this service accepts"),
+        };
+        Problem { status, cause: None, detail, id }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Replaces the reply by this answer.
+    pub fn write_to(&self, reply: &mut Reply) {
+        reply.clear();
+        reply.status = self.status;
+        self.write_fields(&mut reply.field_lines);
+        self.write_body(&mut reply.body);
+    }
+
+    fn write_fields(&self, out: &mut Vec<u8>) {
+        let written = match self.cause {
+            Some(cause) => write!(out, "Dayfly-Cause: {cause}\r\n"),
+            None => Ok(()),
+        };
+        let written = written.and_then(|()| match self.status {
+            503 => write!(out, "Retry-After: {RETRY_AFTER_S}\r\n"),
+            _ => Ok(()),
+        });
+        written
+            .and_then(|()| write!(out, "Dayfly-Request-Id: {}\r\nContent-Type: application/problem+json\r\n", self.id))
+            .expect("a vector takes every write");
+    }
+
+    /// Every value is a constant of ours without a character that JSON escapes.
+    fn write_body(&self, out: &mut Vec<u8>) {
+        let Problem { status, detail, id, .. } = self;
+        let cause = self.cause.map_or(String::new(), |cause| format!(r#""cause":"{cause}","#));
+        let title = title(*status);
+        let written =
+            write!(out, r#"{{"title":"{title}","status":{status},"detail":"{detail}",{cause}"request_id":"{id}"}}"#);
+        written.expect("a vector takes every write");
+        out.push(b'\n');
+    }
+}
+
+/// The reason phrases of RFC 9110 section 15 and RFC 4918, RFC 6585: with no `type`, the title says no more (RFC 9457
+/// section 4.2.1).
+fn title(status: u16) -> &'static str {
+    match status {
+        404 => "Not Found",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        507 => "Insufficient Storage",
+        _ => unreachable!("no problem has status {status}"),
+    }
+}
+
+fn detail(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Cpu => "the program used more CPU time than it may",
+        Cause::Wall => "the program took longer than it may",
+        Cause::Memory => "the program needed more memory than it may use",
+        Cause::Trap => "the program failed",
+        Cause::BadResponse => "the program's response was not valid",
+        Cause::Overload => "too many requests are waiting",
+        Cause::Quota => "too many requests",
+        Cause::Internal => "the server failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_id::RequestIds;
+
+    fn id() -> RequestId {
+        RequestIds::for_threads(1).expect("random octets")[0].draw()
+    }
+
+    fn written(problem: Problem) -> (String, serde_json::Value) {
+        let mut reply = Reply { status: 200, field_lines: b"Stale: 1\r\n".to_vec(), body: b"stale".to_vec() };
+        problem.write_to(&mut reply);
+        assert_eq!(reply.status, problem.status());
+        let fields = String::from_utf8(reply.field_lines).expect("ASCII");
+        (fields, serde_json::from_slice(&reply.body).expect("the body is JSON"))
+    }
+
+    #[test]
+    fn every_cause_has_its_fields_and_body() {
+        for cause in Cause::ALL {
+            let id = id();
+            let (fields, body) = written(Problem::of_cause(cause, id));
+            assert!(fields.contains(&format!("Dayfly-Cause: {cause}\r\n")), "{fields}");
+            assert!(fields.contains(&format!("Dayfly-Request-Id: {id}\r\n")), "{fields}");
+            assert!(fields.ends_with("Content-Type: application/problem+json\r\n"), "{fields}");
+            assert_eq!(fields.contains("Retry-After: 1\r\n"), cause == Cause::Overload);
+            assert_eq!(body["status"], cause.status());
+            assert_eq!(body["cause"], cause.name());
+            assert_eq!(body["request_id"], id.to_string());
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_no_cause() {
+        let (fields, body) = written(Problem::of_refusal(Refused::NoTenant, id()));
+        assert!(!fields.contains("Cause") && !fields.contains("Stale"), "{fields}");
+        assert_eq!(body["status"], 404);
+        assert!(body.get("cause").is_none());
+        assert_eq!(written(Problem::of_refusal(Refused::ContentTooLarge, id())).1["status"], 413);
+    }
+}
