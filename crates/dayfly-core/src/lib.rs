@@ -1,7 +1,10 @@
 //! The data plane: from a socket to a fresh sandbox and back. Safe code only; knows no Python and no async runtime.
 
+pub mod budget;
 pub mod error;
 pub mod fair_queue;
+pub mod idle;
+pub mod kept;
 pub mod limits;
 pub mod log;
 pub mod message;

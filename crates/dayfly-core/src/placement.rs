@@ -10,6 +10,7 @@
 //! few fast requests in the overflow lane, or by cooling. A tenant that is always fast costs two comparisons here
 //! and no look at a clock.
 
+use crate::budget::Budget;
 use std::time::{Duration, Instant};
 
 /// CPU time that a run on an I/O thread may take before it is thrown away and done again in the overflow lane. With
@@ -27,8 +28,8 @@ const HEAT_NONE: f32 = 0.05;
 /// What a fast request in the overflow lane leaves of the heat: 3 of them bring 1.0 below `HEAT_ADMITTED`, 10 bring
 /// `HEAT_MAX` there.
 const HEAT_KEPT_BY_FAST: f32 = 0.75;
-/// An I/O thread spends at most one part in this many of its time on runs that turn out too long: 2 %.
-const WASTE_PART: u32 = 50;
+/// An I/O thread spends at most so much of each second on runs that turn out too long: 2 %.
+const WASTE_PER_SECOND: Duration = Duration::from_millis(20);
 /// Most waste that can be saved up: about five overruns in a row, by tenants never seen before.
 const WASTE_BURST: Duration = Duration::from_millis(10);
 /// So many good runs in a row make a tenant trusted: it runs inline though the thread has no waste allowance left.
@@ -100,15 +101,13 @@ pub struct Feedback {
 /// One I/O thread's judgement.
 #[derive(Debug)]
 pub struct Placement {
-    /// Nanoseconds that may still be wasted; negative after an overrun that cost more than there was.
-    waste_ns_left: i64,
-    waste_at: Instant,
+    waste: Budget,
 }
 
 impl Placement {
-    /// Starts with the whole burst allowed.
+    /// Starts with the whole burst of waste allowed.
     pub fn new(now: Instant) -> Placement {
-        Placement { waste_ns_left: WASTE_BURST.as_nanos() as i64, waste_at: now }
+        Placement { waste: Budget::new(WASTE_PER_SECOND, WASTE_BURST, now) }
     }
 
     /// Where the tenant's next request starts. The clock is read only for tenants that are not above doubt.
@@ -118,8 +117,7 @@ impl Placement {
         }
         let now = now();
         habit.cool_down(now);
-        self.accrue(now);
-        if habit.heat < HEAT_ADMITTED && (self.waste_ns_left > 0 || habit.trusted()) {
+        if habit.heat < HEAT_ADMITTED && (habit.trusted() || self.waste.allows(now)) {
             Start::Inline
         } else if habit.blocks {
             Start::Blocking
@@ -130,8 +128,7 @@ impl Placement {
 
     /// A run on the I/O thread was thrown away after `wasted`, since its time was up.
     pub fn overran(&mut self, habit: &mut Habit, wasted: Duration, now: Instant) {
-        self.accrue(now);
-        self.waste_ns_left -= wasted.as_nanos() as i64;
+        self.waste.spend(wasted, now);
         habit.heat_up(now);
     }
 
@@ -154,13 +151,6 @@ impl Placement {
         } else {
             habit.heat *= HEAT_KEPT_BY_FAST;
         }
-    }
-
-    fn accrue(&mut self, now: Instant) {
-        let earned = now.saturating_duration_since(self.waste_at) / WASTE_PART;
-        let most = WASTE_BURST.as_nanos() as i64;
-        self.waste_ns_left = self.waste_ns_left.saturating_add(earned.as_nanos() as i64).min(most);
-        self.waste_at = now;
     }
 }
 

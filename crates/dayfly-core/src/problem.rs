@@ -73,27 +73,12 @@ impl Problem {
     fn write_body(&self, out: &mut Vec<u8>) {
         let Problem { status, detail, id, .. } = self;
         let cause = self.cause.map_or(String::new(), |cause| format!(r#""cause":"{cause}","#));
-        let title = title(*status);
+        // With no `type`, the title says no more than the status (RFC 9457 section 4.2.1).
+        let title = dayfly_http1::reason(*status);
         let written =
             write!(out, r#"{{"title":"{title}","status":{status},"detail":"{detail}",{cause}"request_id":"{id}"}}"#);
         written.expect("a vector takes every write");
         out.push(b'\n');
-    }
-}
-
-/// The reason phrases of RFC 9110 section 15 and RFC 4918, RFC 6585: with no `type`, the title says no more (RFC 9457
-/// section 4.2.1).
-fn title(status: u16) -> &'static str {
-    match status {
-        404 => "Not Found",
-        413 => "Content Too Large",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        507 => "Insufficient Storage",
-        _ => unreachable!("no problem has status {status}"),
     }
 }
 

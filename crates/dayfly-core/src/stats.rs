@@ -181,8 +181,8 @@ impl TenantStats {
 
     fn add_requests(&mut self, outcome: Outcome, lane: Lane, count: u64) {
         let (outcome, lane) = (outcome.name(), lane.name());
-        match self.requests.iter_mut().find(|line| line.outcome == outcome && line.lane == lane) {
-            Some(line) => line.count += count,
+        match self.requests.iter_mut().find(|known| known.outcome == outcome && known.lane == lane) {
+            Some(found) => found.count += count,
             None if count > 0 => self.requests.push(RequestCount { outcome, lane, count }),
             None => {}
         }
