@@ -44,6 +44,17 @@ pub struct Refusal {
     pub content: Vec<u8>,
 }
 
+impl Refusal {
+    /// 500 without details.
+    pub fn internal() -> Refusal {
+        Refusal {
+            status: 500,
+            field_lines: b"Content-Type: application/problem+json\r\n".to_vec(),
+            content: br#"{"title":"Internal Server Error","status":500}"#.to_vec(),
+        }
+    }
+}
+
 /// Proof that a request was answered, or that its answer will come late. Only [`Respond`] makes one.
 #[derive(Debug)]
 #[must_use = "the connection must learn how its request ended"]
@@ -91,8 +102,10 @@ pub trait Handler {
         let _ = (rule, peer);
     }
 
-    /// `call`, `admit` or `settle` panicked. The handler drops what it was doing; its next call comes as if nothing had happened.
-    fn panicked(&mut self, message: &str) {
+    /// `call`, `admit` or `settle` panicked: a fault of ours. The handler drops what it was doing and gives the answer, which
+    /// closes the connection; its next call comes as if nothing had happened.
+    fn panicked(&mut self, message: &str) -> Refusal {
         let _ = message;
+        Refusal::internal()
     }
 }

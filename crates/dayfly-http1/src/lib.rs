@@ -9,7 +9,9 @@
 //! buffer, and calls [`Connection::expire`] when the connection's deadline has passed. Nothing is kept for an idle
 //! connection but the [`Connection`] itself.
 
+mod chunked;
 mod clock;
+mod connection;
 mod handler;
 mod lines;
 mod octets;
@@ -19,6 +21,7 @@ mod rule;
 mod target;
 
 pub use clock::Clock;
+pub use connection::{Connection, Context, Deadlines, Expiry};
 pub use handler::{Answered, Handler, Peer, Refusal, Request, Ticket};
 /// One header field: its `name` as received, its `value` without surrounding white space.
 pub use httparse::Header as Field;

@@ -20,7 +20,7 @@ pub const FIELDS_MAX: usize = 100;
 
 /// A method that reaches handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // the names say it: RFC 9110 section 9.3, RFC 5789
+#[allow(missing_docs, reason = "the names say it: RFC 9110 section 9.3, RFC 5789")]
 pub enum Method {
     Get,
     Head,
@@ -90,6 +90,7 @@ struct RequestLine<'b> {
 
 /// What the fields say to the machine itself.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent words of the client, no states")]
 struct Meaning<'b> {
     authority: Option<Authority<'b>>,
     length: Option<u64>,
@@ -102,7 +103,11 @@ struct Meaning<'b> {
 impl<'b> Head<'b> {
     /// `octets` is a whole head with its empty line, `line_bytes` of it the request line with its CRLF;
     /// `slots` has room for all field lines.
-    pub(crate) fn parse(octets: &'b [u8], line_bytes: usize, slots: &'b mut [Field<'b>]) -> Result<Head<'b>, Rule> {
+    pub(crate) fn parse<'o: 'b>(
+        octets: &'o [u8],
+        line_bytes: usize,
+        slots: &'b mut [Field<'o>],
+    ) -> Result<Head<'b>, Rule> {
         let (line, section) = octets.split_at(line_bytes);
         let line = RequestLine::parse(&line[..line_bytes - 2])?;
         let fields = parse_fields(section, slots)?;
@@ -192,7 +197,7 @@ fn parse_method(method: &[u8], target: &[u8]) -> Result<Method, Rule> {
 }
 
 /// RFC 9112 section 5: the field lines of `section`, which ends with its empty line.
-pub(crate) fn parse_fields<'b>(section: &'b [u8], slots: &'b mut [Field<'b>]) -> Result<&'b [Field<'b>], Rule> {
+pub(crate) fn parse_fields<'o, 's>(section: &'o [u8], slots: &'s mut [Field<'o>]) -> Result<&'s [Field<'o>], Rule> {
     match httparse::parse_headers(section, slots) {
         Ok(httparse::Status::Complete((bytes, fields))) if bytes == section.len() => Ok(fields),
         Err(httparse::Error::HeaderValue) => Err(Rule::FieldValue),

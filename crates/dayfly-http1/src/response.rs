@@ -39,6 +39,11 @@ impl Respond<'_> {
         Answered(Outcome::Now { persistent: self.recipient.persistent })
     }
 
+    /// Answers `OPTIONS *`, which asks the server itself and no tenant (RFC 9110 section 9.3.7).
+    pub(crate) fn send_options(self) -> Answered {
+        self.send(204, ALLOW, b"")
+    }
+
     /// The answer will come through [`crate::Handler::settle`]. Later requests of the connection wait for it.
     pub fn later(self) -> Answered {
         Answered(Outcome::Later)
@@ -122,11 +127,6 @@ pub(crate) fn write_rejection(out: &mut Vec<u8>, clock: &Clock, head_only: bool,
     }
     let recipient = Recipient { head_only, minor: 1, persistent: false };
     write(out, clock, recipient, status, &field_lines, content.as_bytes());
-}
-
-/// Answers `OPTIONS *`, which asks the server itself and no tenant (RFC 9110 section 9.3.7).
-pub(crate) fn write_options(out: &mut Vec<u8>, clock: &Clock, recipient: Recipient) {
-    write(out, clock, recipient, 204, ALLOW, b"");
 }
 
 fn write_decimal(out: &mut Vec<u8>, mut n: usize) {

@@ -93,7 +93,7 @@ fn is_port(port: Option<&[u8]>) -> bool {
     })
 }
 
-/// RFC 3986 section 3.2.2 without IPvFuture and zones: a name, an IPv4 address or an IPv6 address in brackets.
+/// RFC 3986 section 3.2.2 without `IPvFuture` and zones: a name, an IPv4 address or an IPv6 address in brackets.
 fn is_uri_host(host: &[u8]) -> bool {
     match host {
         [b'[', inner @ .., b']'] => str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),

@@ -1,0 +1,214 @@
+//! The clients of one I/O thread: a socket, its connection's state, and a place in a table.
+
+use std::os::fd::OwnedFd;
+
+use dayfly_http1::{Connection, Context, Handler, Peer};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+
+/// One client and what is known of its socket, which is waited for edge-triggered.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    pub(crate) socket: OwnedFd,
+    pub(crate) peer: Peer,
+    pub(crate) signs: Signs,
+}
+
+/// What the kernel said of a socket, and what was done about it.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent signs, no states")]
+pub(crate) struct Signs {
+    /// There may be octets to receive.
+    pub(crate) readable: bool,
+    /// The peer ended its side or is gone: no further event will say that there is something to receive.
+    pub(crate) ended: bool,
+    /// Our side is ended.
+    pub(crate) shut: bool,
+    /// It stands in the list of clients that have more to do.
+    pub(crate) queued: bool,
+}
+
+/// The connection is lost, with whatever was still to be sent.
+#[derive(Debug)]
+pub(crate) struct Lost;
+
+impl Client {
+    /// One step after something happened: sends, takes its turn or receives, sends. `out` is empty before and after.
+    pub(crate) fn go_on<H: Handler>(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+        context: &mut Context<'_, H>,
+    ) -> Result<(), Lost> {
+        self.flush(out)?;
+        if self.connection.wants_turn() {
+            self.connection.resume(out, context);
+            self.flush(out)?;
+        } else if self.signs.readable && self.connection.wants_input() {
+            self.receive(input, out, context)?;
+            self.flush(out)?;
+        }
+        if self.connection.is_finished() { self.finish() } else { Ok(()) }
+    }
+
+    /// There is more to do though no event will say so.
+    pub(crate) fn has_more(&self) -> bool {
+        self.connection.wants_turn() || (self.signs.readable && self.connection.wants_input())
+    }
+
+    /// One read. If it did not fill the buffer there is no need to see `EAGAIN`: the next octet is an event.
+    fn receive<H: Handler>(
+        &mut self,
+        input: &mut [u8],
+        out: &mut Vec<u8>,
+        context: &mut Context<'_, H>,
+    ) -> Result<(), Lost> {
+        match recv(&self.socket, &mut *input, RecvFlags::empty()) {
+            Ok((0, _)) => {
+                self.signs.readable = false;
+                self.connection.end(out, context);
+            }
+            Ok((bytes, _)) => {
+                self.signs.readable = bytes == input.len() || self.signs.ended;
+                self.connection.receive(&input[..bytes], out, context);
+            }
+            Err(Errno::AGAIN) => self.signs.readable = false,
+            Err(Errno::INTR) => {}
+            Err(_) => return Err(Lost),
+        }
+        Ok(())
+    }
+
+    /// Sends what is left from before and then `out`, as far as the socket takes it; the connection keeps the rest.
+    fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Lost> {
+        while !self.connection.unsent().is_empty() {
+            match send(&self.socket, self.connection.unsent(), SendFlags::NOSIGNAL) {
+                Ok(bytes) => self.connection.advance(bytes),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => return Err(Lost),
+            }
+        }
+        let mut sent = 0;
+        while sent < out.len() && self.connection.unsent().is_empty() {
+            match send(&self.socket, &out[sent..], SendFlags::NOSIGNAL) {
+                Ok(bytes) => sent += bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => return Err(Lost),
+            }
+        }
+        self.connection.keep_output(out, sent);
+        Ok(())
+    }
+
+    /// Ends our side after the last answer; the connection is over when the peer has ended too (RFC 9112 section 9.6).
+    fn finish(&mut self) -> Result<(), Lost> {
+        if self.connection.peer_has_ended() {
+            return Err(Lost);
+        }
+        if !self.signs.shut {
+            self.signs.shut = true;
+            shutdown(&self.socket, Shutdown::Write).map_err(|_| Lost)?;
+        }
+        Ok(())
+    }
+}
+
+/// All clients of a thread. A place is used again; its generation tells its clients apart.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+/// Deadlines stand here and not in the boxes, so that looking through all of them reads 16 octets a client.
+#[derive(Debug)]
+struct Place {
+    generation: u32,
+    deadline: u32,
+    client: Option<Box<Client>>,
+}
+
+/// Names a client, past ones included; fits an epoll event's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+impl Key {
+    pub(crate) fn to_u64(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(crate) fn from_u64(data: u64) -> Key {
+        Key { index: data as u32, generation: (data >> 32) as u32 }
+    }
+}
+
+impl Clients {
+    /// Clients now.
+    pub(crate) fn count(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Places, empty ones included: the bound of all indexes.
+    pub(crate) fn places(&self) -> u32 {
+        self.places.len() as u32
+    }
+
+    /// The key that the next client will have.
+    pub(crate) fn next_key(&mut self) -> Key {
+        if self.free.is_empty() {
+            self.free.push(self.places.len() as u32);
+            self.places.push(Place { generation: 0, deadline: u32::MAX, client: None });
+        }
+        let index = self.free[self.free.len() - 1];
+        Key { index, generation: self.places[index as usize].generation }
+    }
+
+    /// Puts a client where `next_key` said.
+    pub(crate) fn insert(&mut self, client: Client) {
+        let key = self.next_key();
+        self.free.pop();
+        let place = &mut self.places[key.index as usize];
+        place.deadline = client.connection.deadline();
+        place.client = Some(Box::new(client));
+    }
+
+    /// The client of this place and its key.
+    pub(crate) fn at(&mut self, index: u32) -> Option<(Key, &mut Client)> {
+        let place = self.places.get_mut(index as usize)?;
+        Some((Key { index, generation: place.generation }, place.client.as_deref_mut()?))
+    }
+
+    /// The client with this key, if it is still there.
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Client> {
+        self.at(key.index).and_then(|(found, client)| (found == key).then_some(client))
+    }
+
+    pub(crate) fn deadline(&self, index: u32) -> u32 {
+        self.places[index as usize].deadline
+    }
+
+    pub(crate) fn set_deadline(&mut self, index: u32, deadline: u32) {
+        self.places[index as usize].deadline = deadline;
+    }
+
+    /// Empties a place; nothing that names the client finds it any more.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Box<Client>> {
+        let place = self.places.get_mut(index as usize)?;
+        let client = place.client.take()?;
+        place.generation = next_generation(place.generation);
+        place.deadline = u32::MAX;
+        self.free.push(index);
+        Some(client)
+    }
+}
+
+/// The highest bit stays clear: those keys name no client.
+fn next_generation(generation: u32) -> u32 {
+    (generation + 1) & (u32::MAX >> 1)
+}

@@ -1,0 +1,508 @@
+//! The event loop of one I/O thread: sockets on one side, the HTTP/1.1 state machine and its handler on the other.
+//!
+//! ```text
+//!   epoll --event--> Client::go_on --octets--> Connection --request--> Handler --answer--> same octets, sent at once
+//!     ^                                                                   |
+//!     +------------ eventfd <-- Mailbox <-- late answers, other threads <-+
+//! ```
+//!
+//! One thread a core, each with its own listener, table of clients, buffers and handler: nothing is shared and nothing locks
+//! between two requests. A socket is registered once for its life, edge-triggered; a request costs one `recv` and one `send`.
+//! All clients of a thread share one input and one output buffer; what a client keeps for itself is an unfinished request
+//! and unsent answers, so an idle one costs some 300 octets.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dayfly_http1::{Clock, Connection, Context, Deadlines, Expiry, Handler, Ticket};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::client::{Client, Clients, Key, Signs};
+use crate::error::Error;
+use crate::listener::Listener;
+use crate::mailbox::{Delayed, Letter, Stop};
+pub use crate::mailbox::{Mailbox, StopHandle};
+use crate::spin::Pauses;
+pub use crate::spin::Spin;
+
+/// Events whose data names no client: its generation's highest bit is set.
+const MAILBOX: u64 = u64::MAX;
+const STOP: u64 = u64::MAX - 1;
+const LISTENER: u64 = 1 << 63;
+
+/// One read: a socket's receive buffer in its usual size.
+const INPUT_BYTES: usize = 64 << 10;
+/// The shared output buffer is given back after an answer larger than this.
+const OUTPUT_BYTES_KEPT: usize = 256 << 10;
+/// Events taken at once.
+const EVENTS: usize = 256;
+/// Connections accepted before clients get their turn.
+const ACCEPTS: usize = 64;
+/// How long a stopping server waits for the first request of a connection that was made just before.
+const FRESH_SECONDS: u32 = 1;
+
+/// How an event loop treats its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Connections of one thread at a time; further ones wait in the kernel's queue. Default 16,384.
+    pub connections_max: usize,
+    /// What a thread does when it has nothing to do.
+    pub spin: Spin,
+    /// How long a stopping server lets requests in flight go on. Default 10.
+    pub drain_seconds: u32,
+    /// How long clients may take.
+    pub deadlines: Deadlines,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { connections_max: 16_384, spin: Spin::Auto, drain_seconds: 10, deadlines: Deadlines::default() }
+    }
+}
+
+/// Figures of one event loop, readable from other threads at any time.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Connections now.
+    pub connections: AtomicUsize,
+    /// Connections accepted since the start.
+    pub accepted: AtomicU64,
+    /// Deadlines that passed since the start.
+    pub expired: AtomicU64,
+}
+
+/// An event loop that is ready to run. `L` is what its handler's late answers are.
+#[derive(Debug)]
+pub struct EventLoop<L> {
+    options: Options,
+    stop: StopHandle,
+    mailbox: Mailbox<L>,
+    gauges: Arc<Gauges>,
+}
+
+impl<L: Send + 'static> EventLoop<L> {
+    /// A loop that ends when `stop` says so.
+    pub fn new(options: Options, stop: StopHandle) -> Result<EventLoop<L>, Error> {
+        Ok(EventLoop { options, stop, mailbox: Mailbox::new()?, gauges: Arc::default() })
+    }
+
+    /// Where late answers for this loop are sent.
+    pub fn mailbox(&self) -> Mailbox<L> {
+        self.mailbox.clone()
+    }
+
+    /// The loop's figures.
+    pub fn gauges(&self) -> Arc<Gauges> {
+        Arc::clone(&self.gauges)
+    }
+
+    /// Serves until it is stopped; blocks the thread. Late answers that find no client any more are given to
+    /// [`Handler::abandon`] before it returns.
+    ///
+    /// Errors: the system refuses to wait for events, which it does only at the start.
+    pub fn run<H: Handler<Late = L>>(self, listeners: Vec<Listener>, handler: &mut H) -> Result<(), Error> {
+        Running::new(self, listeners, handler)?.run()
+    }
+}
+
+/// A loop with all it works on.
+struct Running<'h, H: Handler> {
+    handler: &'h mut H,
+    options: Options,
+    stop: StopHandle,
+    mailbox: Mailbox<H::Late>,
+    delayed: Delayed<H::Late>,
+    gauges: Arc<Gauges>,
+    epoll: std::os::fd::OwnedFd,
+    listeners: Vec<Listener>,
+    /// The listeners rest: at the limit of connections, or out of descriptors.
+    resting: bool,
+    clients: Clients,
+    /// Clients with more to do though no event will say so.
+    ready: VecDeque<u32>,
+    time: Time,
+    /// The second at which deadlines must be looked through; never later than the first of them.
+    next_check: u32,
+    /// The second at which a stopping loop ends.
+    drain_end: Option<u32>,
+    pauses: Pauses,
+    input: Box<[u8]>,
+    out: Vec<u8>,
+}
+
+impl<'h, H: Handler> Running<'h, H> {
+    fn new(event_loop: EventLoop<H::Late>, listeners: Vec<Listener>, handler: &'h mut H) -> Result<Self, Error> {
+        let EventLoop { options, stop, mailbox, gauges } = event_loop;
+        let failed = |errno: Errno| Error::io("cannot wait for events", errno);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        let wake = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, mailbox.wake_fd(), EventData::new_u64(MAILBOX), wake).map_err(failed)?;
+        epoll::add(&epoll, stop.wake_fd(), EventData::new_u64(STOP), wake).map_err(failed)?;
+        let mut running = Running {
+            handler,
+            options,
+            stop,
+            mailbox,
+            delayed: Delayed::new(),
+            gauges,
+            epoll,
+            listeners,
+            resting: true,
+            clients: Clients::default(),
+            ready: VecDeque::new(),
+            time: Time::new(),
+            next_check: u32::MAX,
+            drain_end: None,
+            pauses: Pauses::new(options.spin),
+            input: vec![0; INPUT_BYTES].into(),
+            out: Vec::new(),
+        };
+        running.listen().map_err(failed)?;
+        Ok(running)
+    }
+
+    fn run(mut self) -> Result<(), Error> {
+        let mut events = Vec::with_capacity(EVENTS);
+        while self.goes_on() {
+            self.wait(&mut events)?;
+            self.time.tick();
+            self.take_turns();
+            for event in events.drain(..) {
+                self.handle(&event);
+            }
+            self.deliver();
+            if self.time.seconds() >= self.next_check {
+                self.check_deadlines();
+            }
+        }
+        self.abandon_letters();
+        Ok(())
+    }
+
+    /// Follows the stop handle; false at the end.
+    fn goes_on(&mut self) -> bool {
+        match self.stop.state() {
+            Stop::No => true,
+            Stop::Now => false,
+            Stop::Drain => {
+                let end = self.drain_end.unwrap_or_else(|| self.begin_drain());
+                self.clients.count() > 0 && self.time.seconds() < end
+            }
+        }
+    }
+
+    // ---- waiting ----
+
+    /// Waits for events, letters or the next deadline; polls on for a while before it sleeps, if that pays.
+    fn wait(&mut self, events: &mut Vec<Event>) -> Result<(), Error> {
+        if !self.ready.is_empty() {
+            return self.poll(events, Some(Duration::ZERO));
+        }
+        if let Some(time) = self.pauses.polling_time()
+            && self.poll_for(time, events)?
+        {
+            return Ok(());
+        }
+        let began = self.pauses.learns().then(Instant::now);
+        if self.mailbox.fall_asleep() {
+            let timeout = self.timeout();
+            self.poll(events, timeout)?;
+        }
+        self.mailbox.wake_up();
+        if let Some(began) = began {
+            self.pauses.slept(began.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Polls until there is something to do: true, or the time is over: false.
+    fn poll_for(&mut self, time: Duration, events: &mut Vec<Event>) -> Result<bool, Error> {
+        self.poll(events, Some(Duration::ZERO))?;
+        if !events.is_empty() || !self.mailbox.is_empty() {
+            self.pauses.polled(Duration::ZERO);
+            return Ok(true);
+        }
+        let began = Instant::now();
+        loop {
+            let passed = began.elapsed();
+            if passed >= time || self.delayed.next_due().is_some_and(|due| due <= began + passed) {
+                return Ok(false);
+            }
+            self.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() || !self.mailbox.is_empty() {
+                self.pauses.polled(passed);
+                return Ok(true);
+            }
+        }
+    }
+
+    fn poll(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> Result<(), Error> {
+        let timeout =
+            timeout.map(|time| Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() });
+        match epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Error::io("cannot wait for events", errno)),
+        }
+    }
+
+    /// Until the next deadline or delayed letter; None for as long as it takes.
+    fn timeout(&self) -> Option<Duration> {
+        let check = (self.next_check < u32::MAX).then(|| self.time.until(self.next_check));
+        let letter = self.delayed.next_due().map(|due| due.saturating_duration_since(Instant::now()));
+        check.into_iter().chain(letter).min()
+    }
+
+    // ---- events ----
+
+    fn handle(&mut self, event: &Event) {
+        match event.data.u64() {
+            MAILBOX | STOP => {}
+            data if data & LISTENER != 0 => self.accept((data & !LISTENER) as usize),
+            data => self.handle_client(Key::from_u64(data), event.flags),
+        }
+    }
+
+    fn handle_client(&mut self, key: Key, flags: EventFlags) {
+        let Some(client) = self.clients.get(key) else { return };
+        let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+        client.signs.readable |= ended || flags.contains(EventFlags::IN);
+        client.signs.ended |= ended;
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) && !client.connection.wants_input() {
+            // Both sides are ended, or it was reset: nobody reads what would be answered.
+            self.close(key.index);
+        } else {
+            self.step(key.index, |_, _, _| true);
+        }
+    }
+
+    /// A turn for each client that had more to do; those that still have stand in the list again afterwards.
+    fn take_turns(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else { return };
+            if let Some((_, client)) = self.clients.at(index) {
+                client.signs.queued = false;
+                self.step(index, |_, _, _| true);
+            }
+        }
+    }
+
+    /// `first`, then whatever the client can do now. It closes if `first` returns false.
+    fn step(&mut self, index: u32, first: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Context<'_, H>) -> bool) {
+        let draining = self.drain_end.is_some();
+        let Some((key, client)) = self.clients.at(index) else { return };
+        let peer = client.peer;
+        let mut context = Context {
+            handler: &mut *self.handler,
+            peer: &peer,
+            ticket: Ticket { connection: index, generation: key.generation, request: 0 },
+            clock: &self.time.clock,
+            deadlines: &self.options.deadlines,
+            draining,
+        };
+        let alive = first(&mut client.connection, &mut self.out, &mut context)
+            && client.go_on(&mut self.input, &mut self.out, &mut context).is_ok();
+        let leaves = draining && client.connection.is_idle() && !client.connection.is_fresh() && !client.has_more();
+        if !alive || leaves {
+            return self.close(index);
+        }
+        client.connection.set_deadline(&self.time.clock, &self.options.deadlines);
+        let deadline = client.connection.deadline();
+        if client.has_more() && !client.signs.queued {
+            client.signs.queued = true;
+            self.ready.push_back(index);
+        }
+        self.set_deadline(index, deadline);
+        if self.out.capacity() > OUTPUT_BYTES_KEPT {
+            self.out = Vec::new();
+        }
+    }
+
+    fn close(&mut self, index: u32) {
+        self.out.clear();
+        let Some((key, client)) = self.clients.at(index) else { return };
+        if let Some(request) = client.connection.awaits() {
+            self.handler.left(Ticket { connection: index, generation: key.generation, request });
+        }
+        self.clients.remove(index);
+        self.gauges.connections.store(self.clients.count(), Ordering::Relaxed);
+        if self.resting && self.listen().is_err() {
+            self.rest();
+        }
+    }
+
+    // ---- accepting ----
+
+    /// Waits for connections again.
+    fn listen(&mut self) -> Result<(), Errno> {
+        for (number, listener) in self.listeners.iter().enumerate() {
+            let data = EventData::new_u64(LISTENER | number as u64);
+            match epoll::add(&self.epoll, listener, data, listener.event_flags()) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        self.resting = false;
+        Ok(())
+    }
+
+    /// Leaves new connections in the kernel's queue until a client leaves or a second has passed.
+    fn rest(&mut self) {
+        for listener in &self.listeners {
+            let _ = epoll::delete(&self.epoll, listener);
+        }
+        self.resting = true;
+        self.next_check = self.next_check.min(self.time.seconds() + 1);
+    }
+
+    fn accept(&mut self, number: usize) {
+        for _ in 0..ACCEPTS {
+            if self.clients.count() >= self.options.connections_max {
+                return self.rest();
+            }
+            let Some(listener) = self.listeners.get(number) else { return };
+            match listener.accept() {
+                Ok((socket, peer)) => self.welcome(socket, peer),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.rest(),
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn welcome(&mut self, socket: std::os::fd::OwnedFd, peer: dayfly_http1::Peer) {
+        let data = EventData::new_u64(self.clients.next_key().to_u64());
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        if epoll::add(&self.epoll, &socket, data, flags).is_err() {
+            return; // out of memory or watches: the socket closes
+        }
+        let connection = Connection::new(&self.time.clock, &self.options.deadlines);
+        self.next_check = self.next_check.min(connection.deadline());
+        self.clients.insert(Client { connection, socket, peer, signs: Signs::default() });
+        self.gauges.connections.store(self.clients.count(), Ordering::Relaxed);
+        self.gauges.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    // ---- late answers ----
+
+    fn deliver(&mut self) {
+        while let Some(letter) = self.mailbox.take() {
+            match letter.due {
+                Some(due) => self.delayed.put(due, letter),
+                None => self.settle(letter),
+            }
+        }
+        if self.delayed.next_due().is_some() {
+            let now = Instant::now();
+            while let Some(letter) = self.delayed.take(now) {
+                self.settle(letter);
+            }
+        }
+    }
+
+    fn settle(&mut self, letter: Letter<H::Late>) {
+        let Letter { ticket, late, .. } = letter;
+        if self.clients.get(Key { index: ticket.connection, generation: ticket.generation }).is_none() {
+            return self.handler.abandon(late);
+        }
+        self.step(ticket.connection, |connection, out, context| {
+            connection.settle(late, ticket, out, context);
+            true
+        });
+    }
+
+    fn abandon_letters(&mut self) {
+        let forever = Instant::now() + Duration::from_secs(u32::MAX.into());
+        while let Some(letter) = self.mailbox.take().or_else(|| self.delayed.take(forever)) {
+            self.handler.abandon(letter.late);
+        }
+    }
+
+    // ---- time ----
+
+    fn set_deadline(&mut self, index: u32, deadline: u32) {
+        let fresh_end = self.drain_end.map_or(u32::MAX, |_| self.time.seconds().saturating_add(FRESH_SECONDS));
+        let fresh = self
+            .clients
+            .at(index)
+            .is_some_and(|(_, client)| client.connection.is_fresh() && client.connection.is_idle());
+        let deadline = if fresh { deadline.min(fresh_end) } else { deadline };
+        self.clients.set_deadline(index, deadline);
+        self.next_check = self.next_check.min(deadline);
+    }
+
+    /// Looks through all deadlines; also ends a rest of the listeners.
+    fn check_deadlines(&mut self) {
+        self.next_check = self.drain_end.unwrap_or(u32::MAX);
+        if self.resting && self.clients.count() < self.options.connections_max && self.listen().is_err() {
+            self.rest();
+        }
+        for index in 0..self.clients.places() {
+            if self.clients.deadline(index) <= self.time.seconds() {
+                self.gauges.expired.fetch_add(1, Ordering::Relaxed);
+                self.step(index, |connection, out, context| connection.expire(out, context) == Expiry::Answered);
+            }
+            self.next_check = self.next_check.min(self.clients.deadline(index));
+        }
+    }
+
+    /// Stops accepting: takes what the kernel has accepted already, closes idle connections. Returns the last second.
+    fn begin_drain(&mut self) -> u32 {
+        for number in 0..self.listeners.len() {
+            self.accept(number);
+        }
+        self.rest();
+        self.listeners.clear();
+        let end = self.time.seconds().saturating_add(self.options.drain_seconds);
+        self.drain_end = Some(end);
+        self.next_check = self.next_check.min(end);
+        for index in 0..self.clients.places() {
+            // A request may have come that no event has told of yet: one look at the socket before it closes.
+            if let Some((_, client)) = self.clients.at(index) {
+                client.signs.readable = true;
+                self.step(index, |_, _, _| true);
+            }
+        }
+        end
+    }
+}
+
+/// The thread's time: monotonic seconds since its start, from the coarse clock, which costs some 5 ns to read.
+struct Time {
+    start_seconds: u64,
+    clock: Clock,
+}
+
+impl Time {
+    fn new() -> Time {
+        let start_seconds = coarse(ClockId::MonotonicCoarse).as_secs();
+        Time { start_seconds, clock: Clock::new(0, coarse(ClockId::RealtimeCoarse).as_secs()) }
+    }
+
+    fn seconds(&self) -> u32 {
+        self.clock.seconds()
+    }
+
+    fn tick(&mut self) {
+        let seconds = (coarse(ClockId::MonotonicCoarse).as_secs() - self.start_seconds) as u32;
+        if seconds != self.clock.seconds() {
+            self.clock.set(seconds, coarse(ClockId::RealtimeCoarse).as_secs());
+        }
+    }
+
+    /// From now to the beginning of a second, by the clock that `tick` reads.
+    fn until(&self, second: u32) -> Duration {
+        Duration::from_secs(self.start_seconds + u64::from(second)).saturating_sub(coarse(ClockId::MonotonicCoarse))
+    }
+}
+
+/// A clock's reading; none of those asked here is ever negative.
+fn coarse(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned() as u32)
+}

@@ -1,0 +1,255 @@
+//! Listening sockets: one for each I/O thread on an address, or one in the file system that all threads share.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dayfly_http1::Peer;
+use rustix::event::epoll::EventFlags;
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with, bind, getsockname, listen, socket_with,
+    sockopt,
+};
+
+use crate::error::Error;
+
+/// Connections that the kernel keeps ready; it cuts this to `net.core.somaxconn`, 4096 on most machines.
+const BACKLOG: i32 = 4096;
+/// Who may connect to a socket in the file system: its owner and group, so that a proxy can be let in by its group.
+const UNIX_MODE: u32 = 0o660;
+const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+/// One listening socket, for one thread.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    /// Keeps the file until the last thread is done with it; None for an internet address.
+    file: Option<Arc<SocketFile>>,
+}
+
+/// A socket's file, removed with its last listener.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+/// The first address of `host`, a name or an address.
+pub fn resolve(host: &str, port: u16) -> Result<SocketAddr, Error> {
+    let unknown = || Error::Invalid(format!("`{host}` is not a host of this machine"));
+    (host, port).to_socket_addrs().map_err(|_| unknown())?.next().ok_or_else(unknown)
+}
+
+/// `count` listeners on one address; the kernel spreads connections over them. Port 0 takes any free port, the same for all.
+///
+/// The first one is bound *and listens* before the address is shared: with `SO_REUSEPORT` from the start, a second server
+/// of the same user would silently get half the connections instead of an error.
+///
+/// # Panics
+/// If `count` is 0.
+pub fn tcp(address: SocketAddr, count: usize) -> Result<Vec<Listener>, Error> {
+    assert!(count > 0, "a server has at least one thread");
+    let failed = |errno: Errno| match errno {
+        Errno::ADDRINUSE => {
+            Error::AddressInUse(format!("`{address}` is in use; hint: stop the other server or choose another port"))
+        }
+        _ => Error::io(format!("cannot listen on `{address}`"), errno),
+    };
+    let first = tcp_socket(address, false).map_err(failed)?;
+    if count > 1 {
+        sockopt::set_socket_reuseport(&first, true).map_err(failed)?;
+    }
+    let mut listeners = vec![Listener { socket: first, file: None }];
+    let address = listeners[0].address().unwrap_or(address);
+    for _ in 1..count {
+        let socket = tcp_socket(address, true).map_err(failed)?;
+        listeners.push(Listener { socket, file: None });
+    }
+    Ok(listeners)
+}
+
+fn tcp_socket(address: SocketAddr, shared: bool) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    // Connections of an earlier server that wait for their end do not keep the address; a listening server does.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, shared)?;
+    // Answers are written whole, so there is nothing to gather; accepted sockets inherit it without a system call.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// `count` listeners on one socket in the file system. A file left by a server that is gone is replaced; a socket that
+/// somebody listens on, or any other file, is an error. The file is removed with the last listener.
+///
+/// # Panics
+/// If `count` is 0.
+pub fn unix(path: &Path, count: usize) -> Result<Vec<Listener>, Error> {
+    assert!(count > 0, "a server has at least one thread");
+    let context = || format!("cannot listen on `{}`", path.display());
+    let address = SocketAddrUnix::new(path).map_err(|errno| Error::io(context(), errno))?;
+    let socket = match unix_socket(&address) {
+        Err(Errno::ADDRINUSE) => {
+            remove_stale(path)?;
+            unix_socket(&address)
+        }
+        other => other,
+    };
+    let socket = socket.map_err(|errno| Error::io(context(), errno))?;
+    let file = SocketFile::take(path).map_err(|error| Error::io(context(), error))?;
+    let file = Some(Arc::new(file));
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 1..count {
+        let socket = socket.try_clone().map_err(|error| Error::io(context(), error))?;
+        listeners.push(Listener { socket, file: file.clone() });
+    }
+    listeners.push(Listener { socket, file });
+    Ok(listeners)
+}
+
+fn unix_socket(address: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    // The file gets the mode of the socket, so it is never open to more people than at the end.
+    fchmod(&socket, Mode::from_raw_mode(UNIX_MODE))?;
+    bind(&socket, address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Removes the file of a server that is gone; refuses to remove anything else.
+fn remove_stale(path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    let metadata = fs::symlink_metadata(path).map_err(|error| Error::io(format!("cannot look at `{shown}`"), error))?;
+    if !metadata.file_type().is_socket() {
+        return Err(Error::Invalid(format!("`{shown}` exists and is not a socket")));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.raw_os_error() == Some(Errno::CONNREFUSED.raw_os_error()) => {
+            fs::remove_file(path).map_err(|error| Error::io(format!("cannot replace `{shown}`"), error))
+        }
+        _ => {
+            Err(Error::AddressInUse(format!("`{shown}` is in use; hint: stop the other server or choose another path")))
+        }
+    }
+}
+
+impl SocketFile {
+    /// The file that was just bound. The mode is set again, since binding applied the umask to it.
+    fn take(path: &Path) -> std::io::Result<SocketFile> {
+        fs::set_permissions(path, fs::Permissions::from_mode(UNIX_MODE))?;
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(SocketFile { path: path.to_owned(), device_and_inode: (metadata.dev(), metadata.ino()) })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another server may have replaced the file; then it is not ours to remove.
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.device_and_inode);
+        if ours {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Listener {
+    /// Where it listens, with the port that was chosen for port 0; None for a socket in the file system.
+    pub fn address(&self) -> Option<SocketAddr> {
+        SocketAddr::try_from(getsockname(&self.socket).ok()?).ok()
+    }
+
+    /// The next connection that waits.
+    pub(crate) fn accept(&self) -> Result<(OwnedFd, Peer), Errno> {
+        let (socket, address) = acceptfrom_with(&self.socket, FLAGS)?;
+        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+        Ok((socket, address.map_or(Peer::Unix, |address| Peer::Ip(canonical(address)))))
+    }
+
+    /// How to wait for it. Threads that share one socket would all wake for each connection without `EXCLUSIVE`.
+    pub(crate) fn event_flags(&self) -> EventFlags {
+        if self.file.is_some() { EventFlags::IN | EventFlags::EXCLUSIVE } else { EventFlags::IN }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// An IPv4 client of a socket that speaks both protocols is an IPv4 client.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[test]
+    fn listeners_of_one_server_share_their_port() {
+        let listeners = tcp(any(), 3).expect("a free port");
+
+        let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
+        assert!(addresses[0].is_some_and(|address| address.port() != 0));
+        assert_eq!(addresses, [addresses[0]; 3]);
+    }
+
+    #[test]
+    fn a_second_server_on_a_port_is_refused() {
+        for (first, second) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let listeners = tcp(any(), first).expect("a free port");
+            let address = listeners[0].address().expect("an address");
+
+            let refused = tcp(address, second).expect_err("the port is taken");
+
+            assert!(matches!(refused, Error::AddressInUse(_)), "{refused}");
+            drop(listeners);
+            tcp(address, second).expect("the port is free again");
+        }
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("dayfly-{name}-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a writable directory");
+        directory.join("socket")
+    }
+
+    #[test]
+    fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
+        let path = scratch("stale");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a free path"));
+        assert!(path.exists());
+
+        let listeners = unix(&path, 2).expect("a stale file is replaced");
+        assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o777, UNIX_MODE);
+        assert!(matches!(unix(&path, 1), Err(Error::AddressInUse(_))));
+
+        drop(listeners);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let path = scratch("file");
+        fs::write(&path, "precious").expect("a writable directory");
+
+        assert!(matches!(unix(&path, 1), Err(Error::Invalid(_))));
+
+        assert_eq!(fs::read(&path).expect("the file"), b"precious");
+        fs::remove_file(&path).expect("ours");
+    }
+}
