@@ -43,6 +43,7 @@ def test_a_file_may_set_everything(make_tenant: Callable[..., Path]) -> None:
         ('name = "A b"', "`name` cannot be 'A b'; allowed: up to 63 of a-z, 0-9 and -"),
         ('hosts = ["a:80"]', "`hosts` cannot be 'a:80'; allowed: a list of host names in lower case, without port"),
         ('paths = ["/z/"]', "`paths` cannot be '/z/'; allowed: a list of path prefixes like \"/z\""),
+        ('paths = ["/a/../b"]', "`paths` cannot be '/a/../b'; allowed: a list of path prefixes like \"/z\""),
         ("limits = 3", "`limits` cannot be 3; allowed: a table"),
         (
             "[limits]\nmemory_bytes_max = 1000",

@@ -3,13 +3,14 @@
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from dayfly import __version__, log, server
+from dayfly.bench.cli import app as bench
 from dayfly.config import Tenant
-from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
 from dayfly.deploy import Deployed, build, check, deploy, resume
 from dayfly.errors import DayflyError, ExitCode, InvalidOption, RegistryError
 from dayfly.log import TenantLogs, logger
@@ -18,8 +19,10 @@ from dayfly.toolchain import Toolchain, ToolchainOptions
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+app.add_typer(bench, name="bench")
+
 Directories = Annotated[
-    list[Path] | None, typer.Argument(metavar="[DIR]...", help="Tenant directories; default: the examples.")
+    list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories; default: the examples.")
 ]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
@@ -72,9 +75,7 @@ def serve_command(
     trusted_proxy: Annotated[
         list[str] | None, typer.Option(metavar="CIDR|unix", help="Believe what these say about the client.")
     ] = None,
-    protection: Annotated[
-        Literal["auto", "userfault", "mprotect"], typer.Option(help="How first writes are noticed.")
-    ] = "auto",
+    protection: Annotated[Protection, typer.Option(help="How first writes are noticed.")] = "auto",
     paranoid: Annotated[bool, typer.Option("--paranoid", help="Check every restore; slow.")] = False,
 ) -> None:
     """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C."""

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from dayfly.errors import ConfigError
@@ -18,7 +18,7 @@ Tier = Literal["compiled", "wasm"]
 # One label of a host name (RFC 1035 section 2.3.1, digits allowed in front), so that `<name>.localhost` is a host.
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = rf"{_NAME}(\.{_NAME})*"
-_PATH = r"(/[A-Za-z0-9._~-]+)+"
+_PATH = r"/|(/[A-Za-z0-9._~-]+)+"
 
 _UNITS = {
     "B": 1,
@@ -42,6 +42,13 @@ def _quantity(value: object, units: tuple[str, ...]) -> object:
     if not match or match[2] not in units:
         raise ValueError
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _path_prefix(value: str) -> str:
+    """Refuse what a client would never send: clients resolve dot segments (RFC 3986 section 5.2.4)."""
+    if not re.fullmatch(_PATH, value) or {".", ".."}.intersection(value.split("/")):
+        raise ValueError
+    return value
 
 
 def _bytes(value: object) -> object:
@@ -107,8 +114,10 @@ class Tenant(_Model):
         Field(strict=False, description="a list of host names in lower case, without port"),
     ]
     paths: Annotated[
-        tuple[Annotated[str, Field(pattern=rf"^{_PATH}$", max_length=255)], ...],
-        Field(strict=False, description='a list of path prefixes like "/z", without a slash at the end'),
+        tuple[Annotated[str, AfterValidator(_path_prefix), Field(max_length=255)], ...],
+        Field(
+            strict=False, description='a list of path prefixes like "/z", without a slash at the end; "/" is every path'
+        ),
     ] = ()
     tier: Annotated[Tier, Field(description=" or ".join(f"`{tier}`" for tier in get_args(Tier)))] = "compiled"
     limits: Annotated[Limits, Field(description="a table")] = Limits()

@@ -19,14 +19,17 @@ PAGE = b"""\tthis is a very
 """What the baseline path answers: the page of examples/hello, so that the two can be compared."""
 
 
+Protection = Literal["auto", "userfault", "mprotect"]
+"""How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
+
+
 @dataclass(frozen=True)
 class CoreOptions:
     """How sandboxes are made and where they run."""
 
     code_cache: Path
     """Directory of compiled machine code; any of it may be deleted at any time."""
-    protection: Literal["auto", "userfault", "mprotect"] = "auto"
-    """How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
+    protection: Protection = "auto"
     paranoid: bool = False
     """Check after every restore that the memory is the image: for tests, about ten times slower."""
     threads: int = 0

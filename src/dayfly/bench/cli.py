@@ -1,0 +1,58 @@
+"""`dayfly bench ...`: each command prints its table, or JSON for programs."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dayfly.bench import http, neighbours
+from dayfly.errors import InvalidOption
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON list instead of the table.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds in which the targets take turns.")]
+ServerThreads = Annotated[int, typer.Option(min=1, help="I/O threads and processors of the server.")]
+
+
+@app.command("http")
+def http_command(
+    threads: Annotated[str, typer.Option(metavar="N,N,...", help="wrk's threads and connections.")] = "8,16,32,64",
+    seconds: Annotated[float, typer.Option(min=0.1, help="For each target and number of threads.")] = 10,
+    rounds: Rounds = 5,
+    server_threads: ServerThreads = 1,
+    as_json: Json = False,
+) -> None:
+    """Compare the seed program with the same page from the same HTTP code without a sandbox."""
+    options = http.HttpOptions(_numbers(threads), seconds, rounds, server_threads)
+    rows = http.measure(options, Console(stderr=True))
+    _show(as_json, http.to_json(rows), http.to_table(rows))
+
+
+@app.command("neighbours")
+def neighbours_command(
+    seconds: Annotated[float, typer.Option(min=1, help="For each run of the victim.")] = 1,
+    rounds: Rounds = 9,
+    server_threads: ServerThreads = 1,
+    as_json: Json = False,
+) -> None:
+    """Compare the seed program alone with the seed program beside tenants that take all they can."""
+    options = neighbours.NeighbourOptions(seconds, rounds, server_threads=server_threads)
+    rows = neighbours.measure(options, Console(stderr=True))
+    _show(as_json, neighbours.to_json(rows), neighbours.to_table(rows))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise InvalidOption(f"--threads cannot be `{text}`; allowed: numbers from 1, with commas between them")
+    return tuple(map(int, parts))
+
+
+def _show(as_json: bool, values: list[dict[str, Any]], table: Table) -> None:
+    if as_json:
+        print(json.dumps(values, indent=1))
+    else:
+        Console().print(table)

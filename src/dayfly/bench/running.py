@@ -1,0 +1,106 @@
+"""A server in this process with tenants of its own, in a data directory that goes away with it."""
+
+import os
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dayfly.config import Tenant
+from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.deploy import deploy
+from dayfly.errors import ConfigError
+from dayfly.registry import Registry
+from dayfly.toolchain import Toolchain
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Who runs where: the server on its processors, the load on the others."""
+
+    server: frozenset[int]
+    load: frozenset[int]
+
+    @classmethod
+    def of_this_machine(cls, server_cpus: int) -> "Placement":
+        """Give the server the first processors; with only one in the machine, both share it."""
+        cpus = sorted(os.sched_getaffinity(0))
+        return cls(frozenset(cpus[:server_cpus]), frozenset(cpus[server_cpus:] or cpus))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    core: NativeCore
+    url: str
+
+    def cpu_seconds(self) -> float:
+        """CPU time of this process since its start; besides the server it only waits."""
+        return time.process_time()
+
+
+def tenant_directory(name: str, scratch: Path) -> Path:
+    """Return an example, or a guest as a directory of its own below `scratch`. Raises ConfigError if there is none."""
+    example, guest = REPOSITORY / "examples" / name, REPOSITORY / "guests" / f"{name}.wat"
+    if example.is_dir():
+        return example
+    if not guest.exists():
+        raise ConfigError(f"there is no example or guest `{name}`; run the benchmark from a checkout of dayfly")
+    directory = scratch / name
+    directory.mkdir()
+    (directory / "app.wat").write_bytes(guest.read_bytes())
+    (directory / "dayfly.toml").write_text(f'tier = "wasm"\npaths = ["/{name}"]\n', encoding="utf-8")
+    return directory
+
+
+@contextmanager
+def running(
+    names: list[str], placement: Placement, core_options: CoreOptions, options: ServerOptions
+) -> Iterator[Running]:
+    """Serve examples and guests by name on a free port of this machine, for as long as the block lasts."""
+    before = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name:
+        scratch = Path(name)
+        with Registry.open(scratch / "data") as registry:
+            os.sched_setaffinity(0, placement.server)  # threads started from here on inherit it
+            try:
+                core = NativeCore(replace(core_options, code_cache=registry.code_cache))
+                for tenant_name in names:
+                    directory = tenant_directory(tenant_name, scratch)
+                    tenant = Tenant.load(directory)
+                    deploy(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+                with _serving(core, replace(options, port=0)) as url:
+                    yield Running(core, url)
+            finally:
+                os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def _serving(core: NativeCore, options: ServerOptions) -> Iterator[str]:
+    """Serve in a thread; give the address once it answers."""
+    outcome: queue.Queue[str | BaseException] = queue.Queue()
+
+    def work() -> None:
+        try:
+            core.serve(options, lambda host, port: outcome.put(f"http://{host}:{port}"))
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
+            outcome.put(error)
+
+    thread = threading.Thread(target=work, name="data-plane")
+    thread.start()
+    first = outcome.get()
+    if isinstance(first, BaseException):
+        thread.join()
+        raise first
+    try:
+        yield first
+    finally:
+        core.stop()
+        thread.join()
