@@ -19,6 +19,7 @@ HELLO_WAT = """(module
 """
 """The smallest tenant of the `wasm` tier: status 200 and the body `hello`."""
 
+DAYFLY = Path(sys.executable).with_name("dayfly")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -42,7 +43,7 @@ def run(tmp_path: Path) -> Run:
 
     def run_command(*words: object) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [Path(sys.executable).with_name("dayfly"), *map(str, words)],
+            [DAYFLY, *map(str, words)],
             cwd=tmp_path,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
             stdin=subprocess.DEVNULL,

@@ -87,6 +87,8 @@ def serve_command(
         trusted_proxies=tuple(trusted_proxy or ()),
         baseline_path=baseline_path,
     )
+    tenants = _tenants(directories)
+    spin_polls = _spin(spin)
     with Registry.open(data_dir) as registry:
         core = NativeCore(
             CoreOptions(
@@ -95,11 +97,11 @@ def serve_command(
                 paranoid=paranoid,
                 threads=threads,
                 overflow_threads=overflow_threads,
-                spin=_spin(spin),
+                spin=spin_polls,
             )
         )
         logs = TenantLogs(registry.log_directory)
-        _deploy_all(_tenants(directories), registry, core, logs)
+        _deploy_all(tenants, registry, core, logs)
         server.serve(core, options, logs, _say_ready)
 
 

@@ -1,0 +1,127 @@
+"""Bad input: one line that says what and what to do, the right exit code, and nothing half-written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HELLO_WAT, Run
+
+MakeTenant = Callable[..., Path]
+
+
+def refused(run: Run, *words: object, code: int = 1) -> str:
+    """Run a command that must be refused; return its one line."""
+    done = run(*words)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dayfly: ")
+    return line.removeprefix("dayfly: ")
+
+
+@pytest.mark.parametrize("command", ["serve", "build", "check"])
+def test_an_unknown_key_is_named(run: Run, make_tenant: MakeTenant, tmp_path: Path, command: str) -> None:
+    """Before anything is written."""
+    directory = make_tenant("hello", {"app.wat": HELLO_WAT, "dayfly.toml": "colour = 1"})
+    assert refused(run, command, directory) == (
+        f"{directory}/dayfly.toml: unknown key `colour`; allowed here: name, hosts, paths, tier, limits"
+    )
+    assert not (tmp_path / ".dayfly").exists()
+
+
+def test_a_missing_directory_is_named(run: Run) -> None:
+    """With what should be there."""
+    assert refused(run, "serve", "nothing") == "`nothing` is not a directory; name the directory that holds app.py"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"note": ""}, "app.py"),
+        ({"app.py": ""}, "app.py"),
+        ({"app.py": "def f(:\n"}, "app.py:1"),
+        ({"app.py": "def on_init():\n\tpass\n"}, "on_client_request"),
+        ({"app.py": "class A: pass\n\ndef on_client_request():\n\treturn 'a'\n"}, "app.py:1"),
+    ],
+    ids=["missing", "empty", "syntax", "no-handler", "unsupported"],
+)
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_a_bad_program_is_refused(
+    run: Run, make_tenant: MakeTenant, tmp_path: Path, command: str, files: dict[str, str], message: str
+) -> None:
+    """With file, line and reason; no release is left behind."""
+    assert message in refused(run, command, make_tenant("hello", files))
+    assert list(tmp_path.glob(".dayfly/releases/*")) == []
+    assert list(tmp_path.glob(".dayfly/tenants/*")) == []
+    assert list(tmp_path.glob(".dayfly/scratch/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ('(module (import "env" "f" (func)) (memory (export "memory") 1))', "env"),
+        ("(module)", "memory"),
+        ('(module (memory (export "memory") 1) (func (export "dayfly_handle") (result i32) (i32.const 0)))', "handle"),
+    ],
+    ids=["import", "no-memory", "wrong-type"],
+)
+def test_a_module_that_no_sandbox_can_run_is_refused(
+    run: Run, make_tenant: MakeTenant, module: str, message: str
+) -> None:
+    """The reason names what it asks for."""
+    directory = make_tenant("hello", {"app.wat": module, "dayfly.toml": 'tier = "wasm"'})
+    assert message in refused(run, "check", directory)
+
+
+@pytest.mark.parametrize("directory", ["/dev/null/data", "/sys/dayfly", "/proc/dayfly"])
+def test_a_read_only_data_directory_is_refused(run: Run, make_tenant: MakeTenant, directory: str) -> None:
+    """Root meets these too: below a file, and in file systems that take no directories."""
+    line = refused(run, "serve", make_tenant(), "--data-dir", directory)
+    assert line.startswith(f"data directory `{directory}` cannot be written: ")
+    assert line.endswith("; make it writable or choose another with --data-dir")
+
+
+def test_two_directories_of_one_name_are_refused(run: Run, make_tenant: MakeTenant) -> None:
+    """The message says where to set another."""
+    one = make_tenant("one", {"app.wat": HELLO_WAT, "dayfly.toml": 'tier = "wasm"\nname = "two"'})
+    assert "are both tenant `two`; set another `name`" in refused(run, "serve", one, make_tenant("two"), code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--spin", "often"), "--spin cannot be `often`; allowed: auto, or a number of empty polls, 0 for none"),
+        (("--listen", "tcp:1"), "--listen cannot be `tcp:1`; allowed: unix:PATH"),
+        (("--trusted-proxy", "everybody"), "everybody"),
+        (("--baseline-path", "plain"), "plain"),
+        (("--host", "not an address"), "not an address"),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_a_usage_error(
+    run: Run, make_tenant: MakeTenant, words: tuple[str, str], message: str
+) -> None:
+    """Exit code 2."""
+    done = run("serve", make_tenant(), *words, "--port", "0")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [("serve", "--port", "99999"), ("fly",), ("serve", "--what")])
+def test_a_wrong_word_is_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
+    """Exit code 2, and where help is."""
+    done = run(*words)
+    assert done.returncode == 2
+    assert "--help" in done.stderr
+
+
+def test_a_bug_says_that_it_is_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 70, with what to report."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(
+        "import dayfly.config as c\nc.Tenant.load = None\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    done = run("check", "x")
+    assert done.returncode == 70
+    assert "this is a bug in dayfly" in done.stderr.splitlines()[-1]

@@ -1,0 +1,76 @@
+"""The benchmarks run; their figures are for people to read, so only their shape is checked."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from tests.conftest import Run
+
+
+@pytest.fixture
+def wrk() -> None:
+    """Skip what needs the load generator where it is not installed; in CI that is an error."""
+    if shutil.which("wrk") is None:
+        assert "CI" not in os.environ, "CI must have wrk: apt-get install wrk"
+        pytest.skip("wrk is not installed: apt-get install wrk")
+
+
+@pytest.mark.usefixtures("wrk")
+def test_the_http_bench_compares_both_targets(run: Run) -> None:
+    """Every request of both is answered."""
+    done = run("bench", "http", "--threads", "2,4", "--seconds", "1", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [(row["threads"], row["target"]) for row in rows] == [
+        (2, "baseline"),
+        (2, "sandboxed"),
+        (4, "baseline"),
+        (4, "sandboxed"),
+    ]
+    assert all(row["rps"] > 0 and row["cpu_ns"] > 0 and row["failed"] == 0 for row in rows)
+    assert all(row["ratio"] == 1 for row in rows if row["target"] == "baseline")
+
+
+@pytest.mark.usefixtures("wrk")
+def test_the_http_bench_prints_the_seeds_table(run: Run) -> None:
+    """With all its columns."""
+    done = run("bench", "http", "--threads", "1", "--seconds", "1", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    for heading in ("threads", "avg", "p50", "p75", "p90", "p99", "requests/s", "transfer/s", "ratio"):
+        assert heading in done.stdout
+
+
+@pytest.mark.usefixtures("wrk")
+def test_the_neighbour_bench_compares_every_neighbour(run: Run) -> None:
+    """The victim answers beside each of them."""
+    done = run("bench", "neighbours", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["neighbour"] for row in rows] == ["alone", "spin", "busy", "bulk"]
+    assert all(row["rps"] > 0 and row["failed"] == 0 for row in rows)
+
+
+def test_the_restore_bench_times_every_guest(run: Run) -> None:
+    """With the figures that scripts rely on."""
+    done = run("bench", "restore", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout):
+        assert {"guest", "call_ns", "restore_ns", "total_ns", "pages"} <= row.keys()
+
+
+def test_a_missing_load_generator_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With how to install it."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = run("bench", "http")
+    assert done.returncode == 1
+    assert done.stderr == "dayfly: the load generator `wrk` is not installed; apt-get install wrk\n"
+
+
+@pytest.mark.parametrize("threads", ["0", "", "1,", "a", "-1"])
+def test_a_wrong_number_of_threads_is_a_usage_error(run: Run, threads: str) -> None:
+    """Exit code 2."""
+    done = run("bench", "http", f"--threads={threads}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"dayfly: --threads cannot be `{threads}`; allowed: numbers from 1")
