@@ -29,10 +29,10 @@ def main(order_json: str) -> int:
 
 
 def _limit(cpu_seconds_max: int, memory_bytes_max: int) -> None:
-    """Limit this process and the compilers that it starts, before the source is looked at."""
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds_max, cpu_seconds_max + 1))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes_max, memory_bytes_max))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Limit this process before the source is looked at. Soft limits: a compiler that it starts may get others."""
+    limits = {resource.RLIMIT_CPU: cpu_seconds_max, resource.RLIMIT_DATA: memory_bytes_max, resource.RLIMIT_CORE: 0}
+    for which, most in limits.items():
+        resource.setrlimit(which, (most, resource.getrlimit(which)[1]))
 
 
 def _builder(tier: str) -> Callable[[Path, Path], bytes]:
