@@ -5,6 +5,7 @@ mod client;
 pub mod error;
 pub mod event_loop;
 pub mod fair_queue;
+pub mod forwarded;
 pub mod idle;
 pub mod kept;
 pub mod limits;

@@ -21,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::chunked::Chunked;
 use crate::handler::{Answered, Handler, Outcome, Peer, Refusal, Request, Ticket};
 use crate::lines::{Bounds, Found, Line, Section};
+use crate::octets::is_token;
 use crate::request::{FIELD_BYTES_MAX, FIELDS_MAX, Framing, Head, METHOD_BYTES_MAX, Method, TARGET_BYTES_MAX};
 use crate::response::{self, Recipient, Respond};
 use crate::{Clock, Field, Rule};
@@ -533,7 +534,7 @@ impl Search {
     /// The octets of a head with its empty line, once it is whole, or of a lone empty line.
     fn end(&mut self, octets: &[u8]) -> Result<Option<usize>, Rule> {
         if self.line_bytes == 0 {
-            check_first_octets(octets)?;
+            check_first_octet(octets)?;
             match self.line.end(octets, LINE_BYTES_MAX)? {
                 Found::Open => return Ok(None),
                 Found::TooLong => return Err(too_long_line(octets)),
@@ -547,11 +548,10 @@ impl Search {
 }
 
 /// What cannot become a request is refused at once and not left to its deadline.
-fn check_first_octets(octets: &[u8]) -> Result<(), Rule> {
-    match octets {
-        [] | [b'\r'] | [b'\r', b'\n', ..] => Ok(()),
-        [first, ..] if crate::octets::is_token(*first) => Ok(()),
-        _ => Err(Rule::NotHttp),
+fn check_first_octet(octets: &[u8]) -> Result<(), Rule> {
+    match octets.first() {
+        Some(&octet) if !is_token(octet) && octet != b'\r' && octet != b'\n' => Err(Rule::NotHttp),
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every check here fires at a fixed place in the stream, so the verdict never depends on how the octets were split.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use crate::Rule;
 
@@ -24,21 +24,18 @@ pub(crate) enum Found {
 }
 
 impl Line {
-    /// RFC 9112 section 2.2: a line ends in CRLF, and an LF without CR is refused, not mended.
-    /// A CR without LF is refused by whoever reads the line, since no part of a message may have one.
+    /// RFC 9112 section 2.2: a line ends in CRLF; a CR or LF of its own is refused, not mended.
     pub(crate) fn end(&mut self, octets: &[u8], bytes_max: usize) -> Result<Found, Rule> {
-        let Some(distance) = memchr(b'\n', &octets[self.scanned..]) else {
-            self.scanned = octets.len();
-            return Ok(if octets.len() > bytes_max { Found::TooLong } else { Found::Open });
+        let place = memchr2(b'\r', b'\n', &octets[self.scanned..]).map(|distance| self.scanned + distance);
+        self.scanned = place.unwrap_or(octets.len());
+        // How many octets it takes to know, and what is known then.
+        let (known_at, verdict) = match (place, octets.get(self.scanned + 1)) {
+            (Some(cr), Some(b'\n')) if octets[cr] == b'\r' => (cr + 2, Ok(Found::End(cr + 2))),
+            (Some(cr), Some(_)) if octets[cr] == b'\r' => (cr + 2, Err(Rule::BareCr)),
+            (Some(lf), _) if octets[lf] == b'\n' => (lf + 1, Err(Rule::BareLf)),
+            _ => (octets.len(), Ok(Found::Open)),
         };
-        let lf = self.scanned + distance;
-        if lf + 1 > bytes_max {
-            return Ok(Found::TooLong);
-        }
-        if lf == 0 || octets[lf - 1] != b'\r' {
-            return Err(Rule::BareLf);
-        }
-        Ok(Found::End(lf + 1))
+        if known_at > bytes_max { Ok(Found::TooLong) } else { verdict }
     }
 }
 

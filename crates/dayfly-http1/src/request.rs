@@ -1,7 +1,7 @@
 //! The head of a request: request line, fields, and what they say of the content (RFC 9112 sections 2, 3, 5 and 6).
 //!
-//! Pure functions of the octets received. The head has been found whole by `lines`, which also knows that every LF in it
-//! follows a CR.
+//! Pure functions of the octets received. The head has been found whole by `lines`, so CR and LF stand in it only together, at
+//! the ends of lines.
 
 use memchr::{memchr, memmem, memrchr};
 
@@ -173,7 +173,6 @@ fn parse_version(version: &[u8]) -> Result<u8, Rule> {
                 Err(Rule::VersionUnsupported)
             }
         }
-        _ if version.contains(&b'\r') => Err(Rule::BareCr),
         _ => Err(Rule::VersionSyntax),
     }
 }
@@ -200,9 +199,8 @@ fn parse_method(method: &[u8], target: &[u8]) -> Result<Method, Rule> {
 pub(crate) fn parse_fields<'o, 's>(section: &'o [u8], slots: &'s mut [Field<'o>]) -> Result<&'s [Field<'o>], Rule> {
     match httparse::parse_headers(section, slots) {
         Ok(httparse::Status::Complete((bytes, fields))) if bytes == section.len() => Ok(fields),
-        Err(httparse::Error::HeaderValue) => Err(Rule::FieldValue),
-        Err(httparse::Error::NewLine) => Err(Rule::BareCr),
         Err(httparse::Error::TooManyHeaders) => Err(Rule::FieldsTooMany),
+        Err(httparse::Error::HeaderValue) => Err(Rule::FieldValue),
         _ if is_folded(section) => Err(Rule::FieldFolded),
         _ => Err(Rule::FieldName),
     }

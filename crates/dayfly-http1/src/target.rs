@@ -39,7 +39,7 @@ pub(crate) struct Target<'b> {
 /// Origin-form, absolute-form, and asterisk-form where `asterisk` allows it.
 pub(crate) fn parse(target: &[u8], asterisk: bool) -> Result<Target<'_>, Rule> {
     if !target.iter().all(|&octet| is_target(octet)) {
-        return Err(if target.contains(&b'\r') { Rule::BareCr } else { Rule::TargetOctet });
+        return Err(Rule::TargetOctet);
     }
     let target = str::from_utf8(target).map_err(|_| Rule::TargetOctet)?;
     match target.as_bytes() {
