@@ -45,6 +45,12 @@ bench: .venv/.built ## print the tables: sandbox in process, and over HTTP
 	$(BIN)/dayfly bench restore
 	$(BIN)/dayfly bench http
 
+hostile: .venv/.built ## tenants that try to harm their neighbours, every restore checked
+	$(BIN)/pytest tests/hostile
+
+soak: .venv/.built ## the same with a million requests
+	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
+
 wheel: .venv/.built ## dist/dayfly-*.whl
 	$(BIN)/maturin build --release --out dist
 
@@ -66,4 +72,4 @@ clean: ## remove what was built here
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
-.PHONY: help build serve test test-rust test-python check format bench wheel lock clean
+.PHONY: help build serve test test-rust test-python check format bench hostile soak wheel lock clean

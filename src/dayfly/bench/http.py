@@ -55,7 +55,10 @@ def measure(options: HttpOptions, console: Console) -> list[Row]:
         code_cache=Path(), threads=options.server_threads, spin=options.spin, protection=options.protection
     )
     server_options = ServerOptions(baseline_path=PATHS[BASELINE])
-    with running(["hello"], placement, core_options, server_options) as server, Progress(console=console) as progress:
+    with (
+        running(["examples/hello"], placement, core_options, server_options) as server,
+        Progress(console=console) as progress,
+    ):
         task = progress.add_task("measuring", total=len(options.threads) * options.rounds * len(PATHS))
         rows = []
         for threads in options.threads:

@@ -53,7 +53,9 @@ def measure(options: NeighbourOptions, console: Console) -> list[Row]:
     scenarios = (ALONE, *NEIGHBOURS)
     rounds: dict[str, list[Row]] = {scenario: [] for scenario in scenarios}
     with (
-        running(["hello", *NEIGHBOURS], placement, core_options, ServerOptions()) as server,
+        running(
+            ["examples/hello", *(f"guests/{name}.wat" for name in NEIGHBOURS)], placement, core_options, ServerOptions()
+        ) as server,
         Progress(console=console) as progress,
     ):
         task = progress.add_task("measuring", total=options.rounds * len(scenarios))

@@ -46,25 +46,28 @@ class Running:
         return time.process_time()
 
 
-def tenant_directory(name: str, scratch: Path) -> Path:
-    """Return an example, or a guest as a directory of its own below `scratch`. Raises ConfigError if there is none."""
-    example, guest = REPOSITORY / "examples" / name, REPOSITORY / "guests" / f"{name}.wat"
-    if example.is_dir():
-        return example
-    if not guest.exists():
-        raise ConfigError(f"there is no example or guest `{name}`; run the benchmark from a checkout of dayfly")
-    directory = scratch / name
+def tenant_directory(source: str, scratch: Path) -> Path:
+    """Return the directory of an example, or of a guest after making one below `scratch`, mounted at `/<name>`.
+
+    Raises ConfigError if it is not there: benchmarks measure the tenants of a checkout.
+    """
+    path = REPOSITORY / source
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise ConfigError(f"there is no `{source}` in `{REPOSITORY}`; run benchmarks from a checkout of dayfly")
+    directory = scratch / path.stem
     directory.mkdir()
-    (directory / "app.wat").write_bytes(guest.read_bytes())
-    (directory / "dayfly.toml").write_text(f'tier = "wasm"\npaths = ["/{name}"]\n', encoding="utf-8")
+    (directory / "app.wat").write_bytes(path.read_bytes())
+    (directory / "dayfly.toml").write_text(f'tier = "wasm"\npaths = ["/{path.stem}"]\n', encoding="utf-8")
     return directory
 
 
 @contextmanager
 def running(
-    names: list[str], placement: Placement, core_options: CoreOptions, options: ServerOptions
+    sources: list[str], placement: Placement, core_options: CoreOptions, options: ServerOptions
 ) -> Iterator[Running]:
-    """Serve examples and guests by name on a free port of this machine, for as long as the block lasts."""
+    """Serve examples and guests on a free port of this machine, for as long as the block lasts."""
     before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name:
         scratch = Path(name)
@@ -72,8 +75,8 @@ def running(
             os.sched_setaffinity(0, placement.server)  # threads started from here on inherit it
             try:
                 core = NativeCore(replace(core_options, code_cache=registry.code_cache))
-                for tenant_name in names:
-                    directory = tenant_directory(tenant_name, scratch)
+                for source in sources:
+                    directory = tenant_directory(source, scratch)
                     tenant = Tenant.load(directory)
                     deploy(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
                 with _serving(core, replace(options, port=0)) as url:

@@ -1,0 +1,1 @@
+"""Tenants that try to harm their neighbours or the server."""
