@@ -67,7 +67,9 @@ def serve_command(
     overflow_threads: Annotated[
         int, typer.Option(min=0, max=1024, help="Threads for slow requests; 0: one for each processor.")
     ] = 0,
-    spin: Annotated[str, typer.Option(metavar="auto|N", help="Empty polls before sleep; 0 on shared cores.")] = "auto",
+    spin: Annotated[
+        str, typer.Option(metavar="auto|N", help="Microseconds of polling before sleep; 0 on shared cores.")
+    ] = "auto",
     data_dir: DataDirectory = DATA_DIRECTORY,
     baseline_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="Answer a fixed page there without a sandbox.")
@@ -88,7 +90,7 @@ def serve_command(
         baseline_path=baseline_path,
     )
     tenants = _tenants(directories)
-    spin_polls = _spin(spin)
+    spin_us = _spin(spin)
     with Registry.open(data_dir) as registry:
         core = NativeCore(
             CoreOptions(
@@ -97,7 +99,7 @@ def serve_command(
                 paranoid=paranoid,
                 threads=threads,
                 overflow_threads=overflow_threads,
-                spin=spin_polls,
+                spin_us=spin_us,
             )
         )
         logs = TenantLogs(registry.log_directory)
@@ -139,7 +141,7 @@ def _spin(value: str) -> int | None:
     if value == "auto":
         return None
     if not value.isascii() or not value.isdigit():
-        raise InvalidOption(f"--spin cannot be `{value}`; allowed: auto, or a number of empty polls, 0 for none")
+        raise InvalidOption(f"--spin cannot be `{value}`; allowed: auto, or microseconds of polling, 0 for none")
     return int(value)
 
 

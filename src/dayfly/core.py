@@ -36,8 +36,8 @@ class CoreOptions:
     """Threads that serve connections; 0 is one for each processor."""
     overflow_threads: int = 0
     """Threads for requests beyond the inline budget; 0 is one for each processor."""
-    spin: int | None = None
-    """Empty polls before a thread sleeps; None decides by what recent sleeps were like, 0 sleeps at once."""
+    spin_us: int | None = None
+    """Microseconds that a thread polls before it sleeps; None: as recent pauses were, 0: it sleeps at once."""
 
 
 @dataclass(frozen=True)

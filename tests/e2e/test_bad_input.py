@@ -91,7 +91,7 @@ def test_two_directories_of_one_name_are_refused(run: Run, make_tenant: MakeTena
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--spin", "often"), "--spin cannot be `often`; allowed: auto, or a number of empty polls, 0 for none"),
+        (("--spin", "often"), "--spin cannot be `often`; allowed: auto, or microseconds of polling, 0 for none"),
         (("--listen", "tcp:1"), "--listen cannot be `tcp:1`; allowed: unix:PATH"),
         (("--trusted-proxy", "everybody"), "everybody"),
         (("--baseline-path", "plain"), "plain"),

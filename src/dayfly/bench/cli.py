@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dayfly.bench import connections as connections_module
 from dayfly.bench import http, neighbours
 from dayfly.errors import InvalidOption
 
@@ -42,6 +43,17 @@ def neighbours_command(
     options = neighbours.NeighbourOptions(seconds, rounds, server_threads=server_threads)
     rows = neighbours.measure(options, Console(stderr=True))
     _show(as_json, neighbours.to_json(rows), neighbours.to_table(rows))
+
+
+@app.command("connections")
+def connections_command(
+    connections: Annotated[int, typer.Option(min=1, help="How many wait.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long the idle server is watched.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Measure memory of connections that wait, and the processor's share of a server that does nothing."""
+    cost = connections_module.measure(connections_module.ConnectionOptions(connections, seconds))
+    _show(as_json, connections_module.to_json(cost), connections_module.to_table(cost))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ class HttpOptions:
     rounds: int = 5
     """The two targets take turns this often, so that a change of the machine's speed meets both."""
     server_threads: int = 1
-    spin: int | None = 0
+    spin_us: int | None = 0
     protection: Protection = "auto"
 
 
@@ -52,7 +52,7 @@ def measure(options: HttpOptions, console: Console) -> list[Row]:
     wrk.require()
     placement = Placement.of_this_machine(options.server_threads)
     core_options = CoreOptions(
-        code_cache=Path(), threads=options.server_threads, spin=options.spin, protection=options.protection
+        code_cache=Path(), threads=options.server_threads, spin_us=options.spin_us, protection=options.protection
     )
     server_options = ServerOptions(baseline_path=PATHS[BASELINE])
     with (

@@ -49,7 +49,7 @@ def measure(options: NeighbourOptions, console: Console) -> list[Row]:
     """Serve the seed program and its neighbours, and load them. Raises ToolMissing without `wrk`."""
     wrk.require()
     placement = Placement.of_this_machine(options.server_threads)
-    core_options = CoreOptions(code_cache=Path(), threads=options.server_threads, spin=0)
+    core_options = CoreOptions(code_cache=Path(), threads=options.server_threads, spin_us=0)
     scenarios = (ALONE, *NEIGHBOURS)
     rounds: dict[str, list[Row]] = {scenario: [] for scenario in scenarios}
     with (

@@ -1,0 +1,88 @@
+//! `dayfly._core.Core`: the data plane for Python. Values with parts come and go as JSON, so each has one definition on
+//! either side and serde says what does not fit.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use dayfly_core::core;
+use dayfly_core::error::Error;
+use dayfly_core::freeze::Snapshot;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::errors::{InternalError, InvalidOption, to_python};
+
+/// The data plane in this process. Methods may be called from any thread.
+#[pyclass(frozen, module = "dayfly._core")]
+pub(crate) struct Core(core::Core);
+
+#[pymethods]
+impl Core {
+    /// Start the engine. `options`: `dayfly.core.CoreOptions` as JSON; raises `InvalidOption` or `SystemRefused`.
+    #[new]
+    fn new(py: Python<'_>, options: &str) -> PyResult<Core> {
+        let options = from_json("options", options)?;
+        py.detach(|| core::Core::new(options)).map(Core).map_err(|error| to_python(&error))
+    }
+
+    /// Instrument, compile and run start-up and `on_init`; blocks up to the limits.
+    fn freeze<'py>(
+        &self,
+        py: Python<'py>,
+        wasm: &[u8],
+        limits: &str,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, String)> {
+        let limits = from_json("limits", limits)?;
+        let snapshot = py.detach(|| self.0.freeze(wasm, &limits)).map_err(|error| to_python(&error))?;
+        let facts = to_json(&Facts::of(&snapshot))?;
+        Ok((PyBytes::new(py, &snapshot.code), PyBytes::new(py, &snapshot.image), facts))
+    }
+
+    /// Make a release directory the one that answers for a tenant; blocks while machine code is read or made.
+    fn publish(&self, py: Python<'_>, tenant: &str, release: &str) -> PyResult<()> {
+        let tenant = from_json("tenant", tenant)?;
+        py.detach(|| self.0.publish(tenant, Path::new(release))).map_err(|error| to_python(&error))
+    }
+
+    /// Take a tenant away; requests in flight are finished.
+    fn retire(&self, py: Python<'_>, name: &str) {
+        py.detach(|| self.0.retire(name));
+    }
+
+    /// Serve until `stop`; blocks. An exception of `on_ready` stops the server and is raised here.
+    fn serve(&self, py: Python<'_>, options: &str, on_ready: &Bound<'_, PyAny>) -> PyResult<()> {
+        let options = from_json("options", options)?;
+        let on_ready = on_ready.clone().unbind();
+        let failed = Mutex::new(None);
+        let served = py.detach(|| {
+            self.0.serve(options, |address| {
+                let called = Python::attach(|py| on_ready.call1(py, (address.ip().to_string(), address.port())));
+                if let Err(error) = called {
+                    *failed.lock().expect("nobody panics while holding it") = Some(error);
+                    self.0.stop();
+                }
+            })
+        });
+        match failed.into_inner().expect("nobody panics while holding it") {
+            Some(error) => Err(error),
+            None => served.map_err(|error| to_python(&error)),
+        }
+    }
+
+    /// Stop accepting, finish what is in flight, and let `serve` return. Never blocks.
+    fn stop(&self) {
+        self.0.stop();
+    }
+
+    /// Counters of all threads and tenants since the start, as JSON.
+    fn stats(&self, py: Python<'_>) -> PyResult<String> {
+        to_json(&py.detach(|| self.0.stats()))
+    }
+
+    /// Take the waiting log records, as JSON. Never blocks.
+    fn logs(&self, py: Python<'_>) -> PyResult<String> {
+        to_json(&py.detach(|| self.0.logs()))
+    }
+}
