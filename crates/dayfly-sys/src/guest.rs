@@ -1,0 +1,211 @@
+//! A store, its memory and the slot over it as one value, so that borrowing keeps them apart.
+//!
+//! The engine takes its memory for its own; the slot maps, protects and restores the same octets. Both are sound
+//! together because a [`Guest`] owns both: whoever looks at the memory borrows the guest, and restoring it or running
+//! its program takes the guest exclusively.
+
+use crate::PAGE_BYTES;
+use crate::arena::Arena;
+use crate::fault;
+use crate::image::SealedImage;
+use crate::pagemap;
+use crate::protect::Protection;
+use crate::slot::{SMALL_HOT_SET, Slot};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use wasmtime::{Memory, Store, StoreContextMut};
+
+/// A program's instance over an image.
+///
+/// Fields in this order: the slot must end before the store gives the stride back.
+pub struct Guest<T: 'static> {
+    slot: Slot,
+    memory: Memory,
+    store: Store<T>,
+}
+
+/// What a check of a guest's memory against its image found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The kernel reports a page of the slot's own that is not in the hot set.
+    Untracked {
+        /// The page's number.
+        page: u32,
+    },
+    /// An octet differs from the image.
+    Octet {
+        /// Its offset in the memory.
+        offset: usize,
+    },
+}
+
+impl<T: 'static> Guest<T> {
+    /// Maps `image` over `memory`, the one linear memory of an instance in `store` that has not run anything yet.
+    ///
+    /// # Errors
+    /// No mappings are left, or the protection is not to be had.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store, does not come from the arena, or is not as long as the image.
+    pub fn new(
+        store: Store<T>,
+        memory: Memory,
+        image: &Arc<SealedImage>,
+        protection: Protection,
+    ) -> io::Result<Guest<T>> {
+        assert_eq!(memory.data_size(&store), image.bytes(), "memory and image are equally long");
+        let protection = protection.implementation()?;
+        fault::ensure_on_top()?;
+        // SAFETY: the memory belongs to `store`, which this value owns and never gives away: nobody else refers to it.
+        // The slot is dropped before the store (order of the fields), and the store's end recycles the stride.
+        let slot = unsafe { Slot::new(memory.data_ptr(&store), image, protection)? };
+        Ok(Guest { slot, memory, store })
+    }
+
+    /// The store's data.
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    /// The store's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// The store, for everything but running the program: a write to a closed page is fatal here.
+    pub fn context(&mut self) -> StoreContextMut<'_, T> {
+        (&mut self.store).into()
+    }
+
+    /// The whole memory.
+    pub fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    /// Lends the guest to the calling thread, which may run the program and write to the memory meanwhile.
+    pub fn lend(&mut self) -> Lent<'_, T> {
+        self.slot.lend();
+        Lent { guest: self }
+    }
+
+    /// Makes the memory equal to the image again. `false`: it cannot be told what was written; drop the guest.
+    #[must_use]
+    pub fn restore(&mut self) -> bool {
+        self.slot.restore()
+    }
+
+    /// Gives all pages back to the image and forgets which ones the program writes to.
+    ///
+    /// # Errors
+    /// The system refuses; drop the guest.
+    pub fn rearm(&mut self) -> io::Result<()> {
+        self.slot.rearm()
+    }
+
+    /// Opens pages that the program is expected to write to: each saves the signal of a first write.
+    ///
+    /// # Errors
+    /// The system refuses; drop the guest.
+    pub fn expect_writes(&mut self, pages: impl Iterator<Item = u32>) -> io::Result<()> {
+        let pages_max = self.slot.image().pages();
+        pages.filter(|page| *page < pages_max).try_for_each(|page| self.slot.open(page..page + 1))
+    }
+
+    /// Pages restored after each request.
+    pub fn hot_pages(&self) -> usize {
+        self.slot.hot_pages()
+    }
+
+    /// Their numbers, in no order.
+    pub fn hot(&self) -> impl Iterator<Item = u32> + '_ {
+        self.slot.hot()
+    }
+
+    /// Whether the hot set is small enough to be restored on an I/O thread.
+    pub fn restores_quickly(&self) -> bool {
+        self.slot.hot_pages() <= SMALL_HOT_SET
+    }
+
+    /// First writes since the last call.
+    pub fn take_faults(&mut self) -> u32 {
+        self.slot.take_faults()
+    }
+
+    /// Upper bound on the mappings that the slot holds.
+    pub fn mappings_max(&self) -> usize {
+        let isolated = match self.slot.protection().kind() {
+            Protection::Userfault => self.slot.hot_pages().min(self.slot.image().pieces()),
+            _ => self.slot.hot_pages(),
+        };
+        self.slot.image().mappings() + 2 * isolated
+    }
+
+    /// Checks a restored memory by what the kernel knows: the slot's own pages are in the hot set, and those equal the
+    /// image. Every other page is the image's.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn check_own_pages(&self) -> io::Result<Option<Difference>> {
+        let base = self.memory().as_ptr() as usize;
+        let mut hot: Vec<u32> = self.slot.hot().collect();
+        hot.sort_unstable();
+        let found = pagemap::own_pages(base, self.slot.image().pages(), |page| {
+            hot.binary_search(&page).is_ok() || (self.slot.image().is_zero(page) && self.is_zero(page))
+        })?;
+        if let Some(page) = found {
+            return Ok(Some(Difference::Untracked { page }));
+        }
+        let hot = hot.into_iter().map(|page| page as usize * PAGE_BYTES..(page as usize + 1) * PAGE_BYTES);
+        Ok(self.first_difference(hot))
+    }
+
+    fn is_zero(&self, page: u32) -> bool {
+        let start = page as usize * PAGE_BYTES;
+        self.memory()[start..start + PAGE_BYTES].iter().all(|byte| *byte == 0)
+    }
+
+    /// Checks the whole memory, octet by octet.
+    pub fn check_all(&self) -> Option<Difference> {
+        self.first_difference(std::iter::once(0..self.slot.image().bytes()))
+    }
+
+    fn first_difference(&self, mut ranges: impl Iterator<Item = Range<usize>>) -> Option<Difference> {
+        let (now, then) = (self.memory(), self.slot.image().reference());
+        let differing = ranges.find(|range| now[range.clone()] != then[range.clone()])?;
+        let start = differing.start;
+        let octet = now[differing.clone()].iter().zip(&then[differing]).position(|(now, then)| now != then);
+        octet.map(|octet| Difference::Octet { offset: start + octet })
+    }
+}
+
+/// A guest lent to the thread that made this value: the program may run.
+pub struct Lent<'g, T: 'static> {
+    guest: &'g mut Guest<T>,
+}
+
+impl<T: 'static> Lent<'_, T> {
+    /// The store, to run the program in.
+    pub fn context(&mut self) -> StoreContextMut<'_, T> {
+        (&mut self.guest.store).into()
+    }
+
+    /// The store's data and the whole memory; writes are noticed like the program's own.
+    pub fn memory_mut(&mut self) -> (&mut [u8], &mut T) {
+        self.guest.memory.data_and_store_mut(&mut self.guest.store)
+    }
+}
+
+impl<T: 'static> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        self.guest.slot.take_back();
+    }
+}
+
+/// Number of slots that can exist at a time in this process.
+///
+/// # Errors
+/// The system refuses the address space.
+pub fn slots_max() -> io::Result<usize> {
+    Ok(Arena::get()?.strides())
+}

@@ -1,0 +1,96 @@
+//! Address space: the four calls that everything else here is made of.
+
+use rustix::fd::BorrowedFd;
+use rustix::io;
+use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
+use std::ffi::c_void;
+
+/// A range of address space that belongs to whoever holds the value: nothing else maps, unmaps or protects it.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    base: *mut u8,
+    bytes: usize,
+}
+
+// SAFETY: the value is an address and a length; the memory behind it is reached only through unsafe functions.
+unsafe impl Send for Reservation {}
+// SAFETY: as above; a shared reference gives the address only.
+unsafe impl Sync for Reservation {}
+
+impl Reservation {
+    /// Reserves inaccessible address space that counts neither as memory nor as a commitment.
+    pub(crate) fn new(bytes: usize) -> io::Result<Reservation> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: the kernel chooses the place, so nothing that exists is replaced.
+        let base = unsafe { mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::empty(), flags)? };
+        Ok(Reservation { base: base.cast(), bytes })
+    }
+
+    /// First byte.
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// Length.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: the range is ours alone, and whoever drops it has no pointer into it any more.
+        let unmapped = unsafe { mm::munmap(self.base.cast(), self.bytes) };
+        debug_assert!(unmapped.is_ok(), "a reservation can be unmapped");
+    }
+}
+
+/// Replaces `[at, at + bytes)` by inaccessible, empty address space.
+///
+/// # Safety
+/// The range lies in a reservation of the caller and no reference into it exists.
+pub(crate) unsafe fn clear(at: *mut u8, bytes: usize) -> io::Result<()> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+    // SAFETY: the caller owns the range; see above.
+    unsafe { mm::mmap_anonymous(at.cast(), bytes, ProtFlags::empty(), flags).map(drop) }
+}
+
+/// Replaces `[at, at + bytes)` by zero pages that can be read, and written after [`protect`].
+///
+/// # Safety
+/// As for [`clear`].
+pub(crate) unsafe fn map_zero(at: *mut u8, bytes: usize) -> io::Result<()> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+    // SAFETY: the caller owns the range; see above.
+    unsafe { mm::mmap_anonymous(at.cast(), bytes, ProtFlags::READ, flags).map(drop) }
+}
+
+/// Replaces `[at, at + bytes)` by a private, read-only view of `file`.
+///
+/// # Safety
+/// As for [`clear`].
+pub(crate) unsafe fn map_file(at: *mut u8, bytes: usize, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
+    // SAFETY: the caller owns the range; a private view cannot change the file.
+    unsafe {
+        mm::mmap(at.cast(), bytes, ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED, file, offset).map(drop)
+    }
+}
+
+/// Sets the access rights of `[at, at + bytes)`. Async-signal-safe.
+///
+/// # Safety
+/// The range lies in a reservation of the caller; no reference needs rights that are taken away.
+pub(crate) unsafe fn protect(at: *mut u8, bytes: usize, writable: bool) -> io::Result<()> {
+    let access = if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
+    // SAFETY: the caller owns the range; see above.
+    unsafe { mm::mprotect(at.cast::<c_void>(), bytes, access) }
+}
+
+/// Gives private pages of `[at, at + bytes)` back: what is read next comes from the file again, or is zero.
+///
+/// # Safety
+/// The range lies in a reservation of the caller and no reference into it exists.
+pub(crate) unsafe fn discard(at: *mut u8, bytes: usize) -> io::Result<()> {
+    // SAFETY: the caller owns the range; see above.
+    unsafe { mm::madvise(at.cast(), bytes, mm::Advice::LinuxDontNeed) }
+}

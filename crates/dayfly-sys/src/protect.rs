@@ -1,0 +1,143 @@
+//! How the first write to a page is noticed: two implementations of one trait, which run the same tests.
+//!
+//! | | a first write | mappings | where |
+//! |---|---|---|---|
+//! | userfaultfd | 4.6-5 us | unchanged by isolated writes | where the kernel allows it (5.19 and later) |
+//! | mprotect | 7-8 us | two more for each isolated page | everywhere |
+
+use crate::PAGE_BYTES;
+use crate::image::SealedImage;
+use crate::map;
+use rustix::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+mod userfault;
+
+/// Which protection to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Userfaultfd where the kernel allows it, mprotect elsewhere.
+    #[default]
+    Auto,
+    /// Write protection by userfaultfd.
+    Userfault,
+    /// Write protection by mprotect.
+    Mprotect,
+}
+
+impl Protection {
+    /// The fixed name, as in options and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protection::Auto => "auto",
+            Protection::Userfault => "userfault",
+            Protection::Mprotect => "mprotect",
+        }
+    }
+
+    /// What this choice means on this machine: never `Auto`.
+    ///
+    /// # Errors
+    /// Userfaultfd was asked for and the kernel does not allow it.
+    pub fn resolve(self) -> std::io::Result<Protection> {
+        match (self, userfault::get()) {
+            (Protection::Mprotect, _) | (Protection::Auto, Err(_)) => Ok(Protection::Mprotect),
+            (Protection::Auto | Protection::Userfault, Ok(_)) => Ok(Protection::Userfault),
+            (Protection::Userfault, Err(error)) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn implementation(self) -> std::io::Result<&'static dyn Protect> {
+        match self.resolve()? {
+            Protection::Userfault => Ok(userfault::get()?),
+            _ => Ok(&Mprotect),
+        }
+    }
+}
+
+/// The memory of one slot: a range that the slot owns, with an image mapped over it.
+pub(crate) struct Area {
+    pub(crate) base: *mut u8,
+    pub(crate) image: Arc<SealedImage>,
+    /// For each piece of the image: whether userfaultfd looks after its pages (`false`: the mapping is read-only).
+    watched: Box<[AtomicBool]>,
+}
+
+impl Area {
+    /// # Safety
+    /// `base..base + image.bytes()` belongs to the caller as long as the value lives, and is mapped by `image.map_at`.
+    pub(crate) unsafe fn new(base: *mut u8, image: Arc<SealedImage>) -> Area {
+        let watched = std::iter::repeat_with(AtomicBool::default).take(image.pieces()).collect();
+        Area { base, image, watched }
+    }
+
+    pub(crate) fn at(&self, page: u32) -> *mut u8 {
+        debug_assert!(page <= self.image.pages());
+        self.base.wrapping_add(page as usize * PAGE_BYTES)
+    }
+
+    fn all(&self) -> Range<u32> {
+        0..self.image.pages()
+    }
+
+    fn protect(&self, pages: &Range<u32>, writable: bool) -> io::Result<()> {
+        // SAFETY: the pages lie in the area, which its owner reaches only through `Slot`; reading stays allowed, and
+        // writing is taken away only where nobody is in the middle of it (`Slot` demands exclusive access).
+        unsafe { map::protect(self.at(pages.start), pages.len() * PAGE_BYTES, writable) }
+    }
+
+    fn discard(&self, pages: &Range<u32>) -> io::Result<()> {
+        // SAFETY: as above; `Slot` discards pages only with exclusive access to the memory.
+        unsafe { map::discard(self.at(pages.start), pages.len() * PAGE_BYTES) }
+    }
+
+    /// Gives up on watching: every page may be written, and the slot is good for one run more at the most.
+    /// For the fault handler when it cannot open a page (no mappings left). Async-signal-safe.
+    pub(crate) fn open_all(&self) -> io::Result<()> {
+        self.protect(&self.all(), true)
+    }
+}
+
+/// A way to notice first writes. All pages of a fresh area are closed.
+pub(crate) trait Protect: Sync {
+    /// Which one it is.
+    fn kind(&self) -> Protection;
+
+    /// Prepares an area just mapped, readable and not writable.
+    fn arm(&self, area: &Area) -> io::Result<()>;
+
+    /// Makes pages writable; what they hold stays. Async-signal-safe.
+    fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()>;
+
+    /// Gives pages back to the image and closes them.
+    fn close(&self, area: &Area, pages: Range<u32>) -> io::Result<()>;
+
+    /// Gives all pages back to the image and closes them: cheaper than one by one.
+    fn close_all(&self, area: &Area) -> io::Result<()> {
+        area.protect(&area.all(), false)?;
+        area.discard(&area.all())
+    }
+}
+
+struct Mprotect;
+
+impl Protect for Mprotect {
+    fn kind(&self) -> Protection {
+        Protection::Mprotect
+    }
+
+    fn arm(&self, _area: &Area) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {
+        area.protect(&pages, true)
+    }
+
+    fn close(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {
+        area.protect(&pages, false)?;
+        area.discard(&pages)
+    }
+}

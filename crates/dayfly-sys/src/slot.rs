@@ -1,0 +1,341 @@
+//! One slot: a stride with an image over it, and the book of which pages may differ from that image.
+//!
+//! ```text
+//!            first write: fault handler opens it
+//!   cold  ────────────────────────────────────────▶  hot: restored after every request
+//!    ▲                                                │
+//!    └────────────────────────────────────────────────┘
+//!        unchanged for long: given back and closed
+//! ```
+//! Invariant: a page that is not hot is closed, so the memory management unit itself keeps it equal to the image.
+
+use crate::arena::{Arena, Stride};
+use crate::copy::{Copier, Page};
+use crate::image::SealedImage;
+use crate::protect::{Area, Protect};
+use crate::thread;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, compiler_fence};
+
+/// A hot set of at most this many pages is restored blindly most of the time; a larger one is compared each time.
+pub(crate) const SMALL_HOT_SET: usize = 128;
+/// While the hot set is small, one restore in this many compares each page instead of copying it.
+const AUDIT_EVERY: u32 = 16;
+/// A page found unchanged by more audits in a row than this leaves the hot set. A first write costs as much as some 60
+/// restores of a page that has fallen out of the cache, so a page stays for 16 x 4 requests in a small set.
+const CLEAN_AUDITS_MAX: u8 = 4;
+/// Ranges that one audit of a small set closes one by one (each is two system calls); more wait for the next audit.
+const RANGES_PER_AUDIT: usize = 16;
+/// Most pages opened by one fault of a sequential writer.
+const RUN_PAGES_MAX: u32 = 64;
+
+/// `SlotState::clean` of a page that is closed. A hot page has 1 + the number of audits that found it unchanged.
+const COLD: u8 = 0;
+const HOT: u8 = 1;
+
+/// What the fault handler and the slot share. Touched by one thread at a time: the one that the slot is lent to, or the
+/// one that has exclusive access to the slot. Atomics, because a handler interrupts its own thread anywhere.
+pub(crate) struct SlotState {
+    area: Area,
+    protection: &'static dyn Protect,
+    /// The first `hot_pages` entries are the hot set. As long as the memory has pages: the handler must not allocate.
+    hot: Box<[AtomicU32]>,
+    hot_pages: AtomicU32,
+    clean: Box<[AtomicU8]>,
+    /// Pages opened by the last fault, to double the run of a sequential writer (upwards, or downwards like a stack).
+    run_start: AtomicU32,
+    run_end: AtomicU32,
+    faults: AtomicU32,
+    /// The handler could not open a page and opened everything: nobody knows any more what has been written.
+    untracked: AtomicBool,
+}
+
+impl SlotState {
+    /// A write to `offset` has faulted. Returns whether it may be tried again. Async-signal-safe.
+    pub(crate) fn on_write(&self, offset: usize) -> bool {
+        let page = (offset / crate::PAGE_BYTES) as u32;
+        if page >= self.area.image.pages() || self.clean[page as usize].load(Ordering::Relaxed) != COLD {
+            return false;
+        }
+        self.faults.store(self.faults.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        let pages = self.next_run(page);
+        if self.protection.open(&self.area, pages.clone()).is_err() {
+            self.untracked.store(true, Ordering::Relaxed);
+            return self.area.open_all().is_ok();
+        }
+        self.run_start.store(pages.start, Ordering::Relaxed);
+        self.run_end.store(pages.end, Ordering::Relaxed);
+        self.note_hot(pages);
+        true
+    }
+
+    fn next_run(&self, page: u32) -> Range<u32> {
+        let (start, end) = (self.run_start.load(Ordering::Relaxed), self.run_end.load(Ordering::Relaxed));
+        let doubled = ((end - start) * 2).clamp(1, RUN_PAGES_MAX);
+        if page == end && start < end {
+            page..(page + doubled).min(self.area.image.pages())
+        } else if page + 1 == start {
+            (page + 1).saturating_sub(doubled)..page + 1
+        } else {
+            page..page + 1
+        }
+    }
+
+    fn note_hot(&self, pages: Range<u32>) {
+        let mut count = self.hot_pages.load(Ordering::Relaxed);
+        for page in pages {
+            if self.clean[page as usize].load(Ordering::Relaxed) == COLD {
+                self.clean[page as usize].store(HOT, Ordering::Relaxed);
+                self.hot[count as usize].store(page, Ordering::Relaxed);
+                count += 1;
+            }
+        }
+        self.hot_pages.store(count, Ordering::Relaxed);
+    }
+
+    fn hot(&self) -> &[AtomicU32] {
+        &self.hot[..self.hot_pages.load(Ordering::Relaxed) as usize]
+    }
+}
+
+/// A slot. Whoever holds it exclusively, and the store of the memory under it, may restore it.
+pub(crate) struct Slot {
+    stride: &'static Stride,
+    state: Arc<SlotState>,
+    copier: Copier,
+    restores: u32,
+    /// Room to sort the hot set in.
+    sorted: Vec<u32>,
+}
+
+// SAFETY: the state's raw pointer is an address in the arena that the slot alone may touch, from one thread at a time
+// (every method that reaches memory takes `&mut self`); the fault handler looks at a slot only while it is lent to the
+// handler's own thread.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    /// Maps `image` over the memory at `base`.
+    ///
+    /// # Safety
+    /// `base` is the start of a stride's memory of `image.bytes()` bytes that the caller owns: nobody else refers to it,
+    /// and the slot ends before the stride is recycled.
+    pub(crate) unsafe fn new(
+        base: *mut u8,
+        image: &Arc<SealedImage>,
+        protection: &'static dyn Protect,
+    ) -> io::Result<Slot> {
+        let arena = Arena::get()?;
+        let (stride, offset) = arena.stride_at(base as usize).expect("the memory lies in the arena");
+        assert_eq!(offset, 0, "the memory starts a stride");
+        // SAFETY: the caller owns the stride's memory, which is as long as the image.
+        let area = unsafe {
+            image.map_at(base)?;
+            Area::new(base, Arc::clone(image))
+        };
+        protection.arm(&area)?;
+        let slot = Slot {
+            stride,
+            state: Arc::new(SlotState::closed(area, protection)),
+            copier: Copier::get(),
+            restores: 0,
+            sorted: Vec::new(),
+        };
+        stride.state.store(Arc::as_ptr(&slot.state).cast_mut(), Ordering::Release);
+        Ok(slot)
+    }
+
+    /// From now on the fault handler opens pages that the calling thread writes to.
+    pub(crate) fn lend(&mut self) {
+        self.stride.owner.store(thread::id(), Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Ends [`Slot::lend`].
+    pub(crate) fn take_back(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        self.stride.owner.store(0, Ordering::Relaxed);
+    }
+
+    /// Opens pages ahead of their first writes.
+    pub(crate) fn open(&mut self, pages: Range<u32>) -> io::Result<()> {
+        self.state.protection.open(&self.state.area, pages.clone())?;
+        self.state.note_hot(pages);
+        Ok(())
+    }
+
+    /// Makes the memory equal to the image. `false`: it cannot be told what was written, so the slot must end.
+    #[must_use]
+    pub(crate) fn restore(&mut self) -> bool {
+        if self.state.untracked.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.state.run_start.store(0, Ordering::Relaxed);
+        self.state.run_end.store(0, Ordering::Relaxed);
+        self.restores = self.restores.wrapping_add(1);
+        let small = self.state.hot().len() <= SMALL_HOT_SET;
+        if small && !self.restores.is_multiple_of(AUDIT_EVERY) {
+            self.copy_back();
+            return true;
+        }
+        self.audit(if small { RANGES_PER_AUDIT } else { usize::MAX }).is_ok()
+    }
+
+    fn copy_back(&mut self) {
+        let area = &self.state.area;
+        let reference = area.image.reference_pages();
+        for page in self.state.hot() {
+            let page = page.load(Ordering::Relaxed);
+            let place = area.at(page).cast::<Page>();
+            // SAFETY: hot pages lie in the area, are writable, and with `&mut self` nobody else refers to them; the
+            // copier was chosen for this CPU.
+            unsafe {
+                if area.image.is_zero(page) {
+                    (self.copier.clear)(place);
+                } else {
+                    (self.copier.restore)(place, reference.add(page as usize));
+                }
+            }
+        }
+    }
+
+    /// Restores by comparing first, which shows the pages that nothing wrote to.
+    fn audit(&mut self, ranges_max: usize) -> io::Result<()> {
+        let area = &self.state.area;
+        let reference = area.image.reference_pages();
+        let mut cold = 0;
+        for page in self.state.hot() {
+            let page = page.load(Ordering::Relaxed);
+            // SAFETY: as in `copy_back`.
+            let changed = unsafe { (self.copier.compare)(area.at(page).cast(), reference.add(page as usize)) };
+            let clean = &self.state.clean[page as usize];
+            let audits = if changed { HOT } else { (clean.load(Ordering::Relaxed) + 1).min(HOT + CLEAN_AUDITS_MAX) };
+            clean.store(audits, Ordering::Relaxed);
+            cold += usize::from(audits > CLEAN_AUDITS_MAX);
+        }
+        if cold > 0 { self.cool(ranges_max) } else { Ok(()) }
+    }
+
+    /// Closes the pages that audits found unchanged, by ranges; all at once if there are many ranges.
+    fn cool(&mut self, ranges_max: usize) -> io::Result<()> {
+        let state = &self.state;
+        let is_cold = |page: u32| state.clean[page as usize].load(Ordering::Relaxed) > CLEAN_AUDITS_MAX;
+        self.sorted.clear();
+        self.sorted.extend(state.hot().iter().map(|page| page.load(Ordering::Relaxed)));
+        self.sorted.sort_unstable();
+        let ranges = |cold: bool| {
+            let runs = self.sorted.chunk_by(move |a, b| a + 1 == *b && is_cold(*a) == is_cold(*b));
+            runs.filter(move |run| is_cold(run[0]) == cold).map(|run| run[0]..run[run.len() - 1] + 1)
+        };
+        let many = ranges(true).take(ranges_max).nth(RANGES_PER_AUDIT).is_some();
+        if many {
+            // Dropping everything and opening the rest again: 1 ms instead of 3 for 1,000 scattered pages.
+            state.protection.close_all(&state.area)?;
+            for pages in ranges(false) {
+                state.protection.open(&state.area, pages)?;
+            }
+        }
+        for pages in ranges(true).take(ranges_max).collect::<Vec<_>>() {
+            if !many {
+                state.protection.close(&state.area, pages.clone())?;
+            }
+            for page in pages {
+                state.clean[page as usize].store(COLD, Ordering::Relaxed);
+            }
+        }
+        self.drop_cold();
+        Ok(())
+    }
+
+    fn drop_cold(&mut self) {
+        let state = &self.state;
+        let mut count = 0;
+        for page in &self.sorted {
+            if state.clean[*page as usize].load(Ordering::Relaxed) != COLD {
+                state.hot[count].store(*page, Ordering::Relaxed);
+                count += 1;
+            }
+        }
+        state.hot_pages.store(count as u32, Ordering::Relaxed);
+    }
+
+    /// Gives every page back to the image and forgets the hot set: what an aborted run wrote says nothing about the next.
+    pub(crate) fn rearm(&mut self) -> io::Result<()> {
+        let state = &self.state;
+        state.protection.close_all(&state.area)?;
+        for page in state.hot() {
+            state.clean[page.load(Ordering::Relaxed) as usize].store(COLD, Ordering::Relaxed);
+        }
+        state.hot_pages.store(0, Ordering::Relaxed);
+        state.run_start.store(0, Ordering::Relaxed);
+        state.run_end.store(0, Ordering::Relaxed);
+        state.untracked.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Pages restored after each request.
+    pub(crate) fn hot_pages(&self) -> usize {
+        self.state.hot().len()
+    }
+
+    /// The hot set, in no order.
+    pub(crate) fn hot(&self) -> impl Iterator<Item = u32> + '_ {
+        self.state.hot().iter().map(|page| page.load(Ordering::Relaxed))
+    }
+
+    /// First writes since the last call.
+    pub(crate) fn take_faults(&mut self) -> u32 {
+        self.state.faults.swap(0, Ordering::Relaxed)
+    }
+
+    /// The protection in use.
+    pub(crate) fn protection(&self) -> &'static dyn Protect {
+        self.state.protection
+    }
+
+    /// The image under the slot.
+    pub(crate) fn image(&self) -> &Arc<SealedImage> {
+        &self.state.area.image
+    }
+}
+
+impl SlotState {
+    fn closed(area: Area, protection: &'static dyn Protect) -> SlotState {
+        let pages = area.image.pages() as usize;
+        SlotState {
+            area,
+            protection,
+            hot: zeroed(pages),
+            hot_pages: AtomicU32::new(0),
+            clean: zeroed(pages),
+            run_start: AtomicU32::new(0),
+            run_end: AtomicU32::new(0),
+            faults: AtomicU32::new(0),
+            untracked: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.take_back();
+        self.stride.state.store(std::ptr::null_mut(), Ordering::Release);
+    }
+}
+
+/// Types for which all octets zero is a value.
+///
+/// # Safety
+/// It is, and the type needs no drop.
+unsafe trait Zero {}
+// SAFETY: an integer in a cell.
+unsafe impl Zero for AtomicU32 {}
+// SAFETY: an integer in a cell.
+unsafe impl Zero for AtomicU8 {}
+
+/// Zeroed memory straight from the allocator: its pages are not touched before they are used.
+fn zeroed<T: Zero>(count: usize) -> Box<[T]> {
+    // SAFETY: all octets zero is a value of `T`.
+    unsafe { Box::new_zeroed_slice(count).assume_init() }
+}
