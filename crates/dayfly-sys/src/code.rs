@@ -63,9 +63,8 @@ impl CodeDirectory {
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(fs::openat(&self.directory, &unfinished, flags, Mode::RUSR | Mode::WUSR)?);
         let written = file.write_all(&Sha256::digest(&code)).and_then(|()| file.write_all(&code));
-        let renamed = written.and_then(|()| {
-            fs::renameat(&self.directory, &unfinished, &self.directory, name).map_err(io::Error::from)
-        });
+        let renamed = written
+            .and_then(|()| fs::renameat(&self.directory, &unfinished, &self.directory, name).map_err(io::Error::from));
         if renamed.is_err() {
             fs::unlinkat(&self.directory, &unfinished, AtFlags::empty()).ok();
         }

@@ -67,8 +67,7 @@ impl Copier {
     }
 }
 
-const PLAIN: Copier =
-    Copier { width_bytes: 8, restore: plain_restore, clear: plain_clear, compare: plain_compare };
+const PLAIN: Copier = Copier { width_bytes: 8, restore: plain_restore, clear: plain_clear, compare: plain_compare };
 
 /// # Safety
 /// Both are valid pages of their own.

@@ -19,7 +19,7 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use wasmtime::{Engine, Store};
 
@@ -232,7 +232,8 @@ unsafe fn repeated_places(info: &libc::siginfo_t, context: *mut c_void) -> usize
     // SAFETY: for these signals the kernel fills in the address; for raised ones the octets are those of a sender.
     let address = unsafe { info.si_addr() } as usize;
     let place = [address, registers[libc::REG_RIP as usize] as usize, registers[libc::REG_RSP as usize] as usize];
-    let same = LAST_PLACE.iter().zip(place).fold(true, |same, (last, new)| last.swap(new, Ordering::Relaxed) == new && same);
+    let same =
+        LAST_PLACE.iter().zip(place).fold(true, |same, (last, new)| last.swap(new, Ordering::Relaxed) == new && same);
     let repeats = if same { REPEATS.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
     REPEATS.store(repeats, Ordering::Relaxed);
     (repeats / REPEATS_MAX) as usize

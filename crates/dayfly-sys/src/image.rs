@@ -42,12 +42,13 @@ impl SealedImage {
     ///
     /// # Panics
     /// If `bytes` is not a multiple of the page size, or a page lies beyond it or out of order.
-    pub fn new<'a>(bytes: usize, written: impl Iterator<Item = (u32, &'a [u8])> + Clone) -> io::Result<SealedImage> {
+    pub fn new<'a>(bytes: usize, written: impl Iterator<Item = (u32, &'a [u8])>) -> io::Result<SealedImage> {
+        let written: Vec<(u32, &[u8])> = written.collect();
         assert!(bytes > 0 && bytes.is_multiple_of(PAGE_BYTES), "an image has whole pages, not {bytes} bytes");
         let pages = u32::try_from(bytes / PAGE_BYTES).expect("a 32-bit memory has fewer than 2^32 pages");
-        let runs = runs(pages, written.clone().map(|(page, _)| page));
-        let zero = zero_bits(pages, written.clone());
-        let file = seal(&runs, written)?;
+        let runs = runs(pages, written.iter().map(|(page, _)| *page));
+        let zero = zero_bits(pages, &written);
+        let file = seal(&runs, &written)?;
         let reference = Reservation::new(bytes)?;
         let image = SealedImage { file, pieces: pieces(pages, &runs), runs, pages, zero, reference };
         // SAFETY: the reservation was made just now; nobody refers to it.
@@ -119,11 +120,11 @@ impl SealedImage {
     }
 }
 
-fn zero_bits<'a>(pages: u32, written: impl Iterator<Item = (u32, &'a [u8])>) -> Box<[u64]> {
+fn zero_bits(pages: u32, written: &[(u32, &[u8])]) -> Box<[u64]> {
     let mut bits = vec![u64::MAX; (pages as usize).div_ceil(64)].into_boxed_slice();
     for (page, content) in written {
         if content.iter().any(|byte| *byte != 0) {
-            bits[page as usize / 64] &= !(1 << (page % 64));
+            bits[*page as usize / 64] &= !(1 << (page % 64));
         }
     }
     bits
@@ -157,13 +158,13 @@ fn pieces(pages: u32, runs: &[Run]) -> Vec<u32> {
     starts
 }
 
-fn seal<'a>(runs: &[Run], written: impl Iterator<Item = (u32, &'a [u8])>) -> io::Result<OwnedFd> {
+fn seal(runs: &[Run], written: &[(u32, &[u8])]) -> io::Result<OwnedFd> {
     let file = fs::memfd_create(c"dayfly-image", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let bytes = runs.last().map_or(0, |run| run.file_offset + run.pages.len() as u64 * PAGE_BYTES as u64);
     fs::ftruncate(&file, bytes)?;
     for (page, content) in written {
         assert_eq!(content.len(), PAGE_BYTES, "a page is whole");
-        let run = &runs[runs.partition_point(|run| run.pages.end <= page)];
+        let run = &runs[runs.partition_point(|run| run.pages.end <= *page)];
         let offset = run.file_offset + u64::from(page - run.pages.start) * PAGE_BYTES as u64;
         write_all(&file, content, offset)?;
     }

@@ -71,9 +71,7 @@ pub(crate) unsafe fn map_zero(at: *mut u8, bytes: usize) -> io::Result<()> {
 /// As for [`clear`].
 pub(crate) unsafe fn map_file(at: *mut u8, bytes: usize, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
     // SAFETY: the caller owns the range; a private view cannot change the file.
-    unsafe {
-        mm::mmap(at.cast(), bytes, ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED, file, offset).map(drop)
-    }
+    unsafe { mm::mmap(at.cast(), bytes, ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED, file, offset).map(drop) }
 }
 
 /// Sets the access rights of `[at, at + bytes)`. Async-signal-safe.

@@ -1,0 +1,91 @@
+//! Machine code by the digest of the program it was compiled from: a cache, never a part of a release.
+//!
+//! A name is made of the program's digest and everything that decides what the compiler makes of it (engine version,
+//! settings, CPU features). A file that is damaged or does not fit is compiled again.
+
+use crate::error::Error;
+use dayfly_sys::code::CodeDirectory;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use wasmtime::{Engine, Module};
+
+/// Octets of SHA-256.
+pub(crate) type Hash256 = [u8; 32];
+
+/// A directory of machine code, for the owner only.
+#[derive(Debug)]
+pub struct CodeCache {
+    directory: CodeDirectory,
+    /// Code in memory, so that releases with the same program share it.
+    loaded: Mutex<HashMap<String, Weak<Module>>>,
+}
+
+impl CodeCache {
+    /// Opens the directory; makes it if it is not there.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be made or opened, or if others than its owner may write to it.
+    pub fn open(directory: &Path) -> Result<CodeCache, Error> {
+        let opened = CodeDirectory::open(directory);
+        let directory = opened.map_err(|error| Error::io(format!("code cache `{}`", directory.display()), error))?;
+        Ok(CodeCache { directory, loaded: Mutex::default() })
+    }
+
+    /// The compiled form of an instrumented module.
+    pub(crate) fn module(&self, engine: &Engine, code: &[u8]) -> Result<Arc<Module>, Error> {
+        let name = name(engine, Sha256::digest(code).into());
+        // Held while compiling: the compiler uses all cores anyway, and nobody compiles the same program twice.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, module| module.strong_count() > 0);
+        let found = loaded.get(&name).and_then(Weak::upgrade);
+        if let Some(module) = found.filter(|module| Engine::same(module.engine(), engine)) {
+            return Ok(module);
+        }
+        let module = Arc::new(self.load_or_compile(engine, &name, code)?);
+        loaded.insert(name, Arc::downgrade(&module));
+        Ok(module)
+    }
+
+    fn load_or_compile(&self, engine: &Engine, name: &str, code: &[u8]) -> Result<Module, Error> {
+        let kept = self.directory.load(engine, name).map_err(|error| Error::io("code cache", error))?;
+        if let Some(module) = kept {
+            return Ok(module);
+        }
+        let compiled = Module::new(engine, code).map_err(|error| Error::Refused(format!("{error:#}")))?;
+        self.directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
+        Ok(compiled)
+    }
+}
+
+fn name(engine: &Engine, code: Hash256) -> String {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    hasher.write(&code);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hex(&hasher.0.finalize().into()) + ".cwasm"
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(digest: &Hash256) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, octet| {
+        write!(text, "{octet:02x}").expect("text grows");
+        text
+    })
+}
+
+/// The engine offers what it hashes to any hasher; this one makes 256 bits of it.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, octets: &[u8]) {
+        self.0.update(octets);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest: Hash256 = self.0.clone().finalize().into();
+        u64::from_le_bytes(digest[..8].try_into().expect("eight octets"))
+    }
+}

@@ -1,0 +1,173 @@
+//! The engine as this server sets it up, and what all sandboxes of a process share.
+
+use crate::error::Error;
+use crate::hostcalls::{self, Host};
+use crate::ticker::{Running, Ticker};
+use dayfly_sys::arena::{Arena, GC_HEAP_BYTES_MAX, GC_HEAP_GUARD_BYTES, GUARD_BYTES, MEMORY_RESERVATION_BYTES};
+use dayfly_sys::fault;
+pub use dayfly_sys::protect::Protection;
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasmtime::{Config, InstancePre, Linker, Module};
+
+/// Native stack that a guest may use.
+const STACK_BYTES_MAX: usize = 512 << 10;
+/// Size of the engine's heap for exceptions when it is first needed.
+const GC_HEAP_BYTES: u64 = 64 << 10;
+
+/// How often a restored slot is compared with its image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paranoid {
+    /// Never.
+    #[default]
+    Off,
+    /// After one restore in so many of a slot; 1: after each, 0: never.
+    Every(u32),
+}
+
+/// How to set the engine up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineOptions {
+    /// How first writes are noticed. Default: the best that the kernel allows.
+    pub protection: Protection,
+    /// How often restored memory is checked. Default: never.
+    pub paranoid: Paranoid,
+}
+
+/// The engine. Cloning is cheap and gives the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Before the engine: the ticker holds only a weak reference, and ends first.
+    ticker: Ticker,
+    engine: wasmtime::Engine,
+    linker: Linker<Host>,
+    protection: Protection,
+    paranoid: Paranoid,
+    counters: Counters,
+}
+
+impl Engine {
+    /// Sets up an engine; the first one of a process also reserves address space and installs the fault handler.
+    ///
+    /// # Errors
+    /// `Io` if the system refuses address space, signals, threads or the protection asked for.
+    pub fn new(options: &EngineOptions) -> Result<Engine, Error> {
+        fault::install().map_err(|error| Error::io("fault handler", error))?;
+        let arena = Arena::get().map_err(|error| Error::io("address space for sandboxes", error))?;
+        let protection = options.protection.resolve().map_err(|error| Error::io("userfaultfd", error))?;
+        let engine = wasmtime::Engine::new(&config(arena)).map_err(|error| Error::Internal(format!("{error:#}")))?;
+        let linker = hostcalls::linker(&engine).map_err(|error| Error::Internal(format!("{error:#}")))?;
+        let ticker = Ticker::start(engine.weak()).map_err(|error| Error::io("ticker thread", error))?;
+        let (paranoid, counters) = (options.paranoid, Counters::default());
+        Ok(Engine { shared: Arc::new(Shared { ticker, engine, linker, protection, paranoid, counters }) })
+    }
+
+    /// The protection in use; never `Auto`.
+    pub fn protection(&self) -> Protection {
+        self.shared.protection
+    }
+
+    /// How often restored memory is checked.
+    pub fn paranoid(&self) -> Paranoid {
+        self.shared.paranoid
+    }
+
+    /// What the sandboxes of this engine have done.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn link(&self, module: &Module) -> Result<InstancePre<Host>, Error> {
+        self.shared.linker.instantiate_pre(module).map_err(|error| Error::Refused(format!("{error:#}")))
+    }
+
+    /// To be held while a guest runs on the calling thread.
+    pub(crate) fn run(&self) -> Running {
+        self.shared.ticker.run()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.shared.ticker
+    }
+}
+
+fn config(arena: &'static Arena) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .with_host_memory(arena.creator())
+        // A client never sees a backtrace, and a trap must be cheap: tenants can cause as many as they like.
+        .wasm_backtrace_max_frames(None)
+        // Compiled code relies on these; the arena checks them again.
+        .memory_reservation(MEMORY_RESERVATION_BYTES as u64)
+        .memory_guard_size(GUARD_BYTES as u64)
+        .memory_reservation_for_growth(0)
+        .memory_may_move(false)
+        // Images are mapped by the slots, never by the engine.
+        .memory_init_cow(false)
+        // Exceptions live in a garbage-collected heap. Every option: the defaults are those of linear memories.
+        .wasm_exceptions(true)
+        .gc_heap_initial_size(GC_HEAP_BYTES)
+        .gc_heap_reservation(GC_HEAP_BYTES_MAX as u64)
+        .gc_heap_guard_size(GC_HEAP_GUARD_BYTES as u64)
+        .gc_heap_reservation_for_growth(0)
+        .gc_heap_may_move(false);
+    config
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What the sandboxes of an engine have done. Counted by all threads; reading is not one moment's picture.
+        #[derive(Debug, Default)]
+        pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
+
+        /// The values of [`Counters`].
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct CountersSnapshot { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            /// Reads all counters.
+            pub fn snapshot(&self) -> CountersSnapshot {
+                CountersSnapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Slots that exist now.
+    slots,
+    /// Slots made since the start.
+    slots_made,
+    /// Slots ended because a run was stopped in the middle, or their state is in doubt.
+    discards,
+    /// Slots ended because the budget of slots or mappings was used up.
+    evictions,
+    /// First writes to pages: each costs some microseconds.
+    faults,
+    /// Checks of restored memory against its image.
+    paranoid_checks,
+    /// Checks that found a difference: each is an incident.
+    paranoid_differences,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(counter: &AtomicU64, count: u64) {
+        counter.fetch_sub(count, Ordering::Relaxed);
+    }
+}

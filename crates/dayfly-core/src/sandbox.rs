@@ -1,0 +1,247 @@
+//! One call under limits, and the way back to the snapshot.
+//!
+//! ```text
+//!            call                      restore
+//!   clean ─────────▶ used ────────────────────────▶ clean
+//!                     │ trap, kill, doubt: Spent
+//!                     └──────────────────────────▶ dropped, never repaired
+//! ```
+
+use crate::engine::Counters;
+use crate::error::{Error, Stop};
+use crate::frame;
+use crate::freeze::{flag, new_guest, stop_of};
+use crate::hostcalls::{Host, LogLimits, Phase, Places};
+use crate::message::{Answer, Request};
+use crate::meter::Meter;
+pub use crate::meter::{Allowance, Lane};
+use crate::release::Release;
+use crate::reply;
+use dayfly_sys::guest::Guest;
+use dayfly_wasm::abi::{BODY_INLINE_BYTES_MAX, export, takes};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use wasmtime::{AsContextMut, Instance, TypedFunc};
+
+/// A whole memory is compared at every so many checks of a slot.
+const WHOLE_CHECK_EVERY: u32 = 10_000;
+/// A content buffer that grew beyond this is given back after the request.
+const BODY_BYTES_KEPT: usize = 64 << 10;
+
+/// What became of a used sandbox.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// As its snapshot again: ready for any request of its release.
+    Clean,
+    /// To be dropped.
+    Spent,
+}
+
+/// A slot holding a release's instance, for one request at a time.
+pub struct Sandbox {
+    guest: Guest<Host>,
+    instance: Instance,
+    entry: TypedFunc<u32, u32>,
+    places: Places,
+    release: Arc<Release>,
+    cpu_ns: u64,
+    /// A run was stopped in the middle: what it left behind is not worth knowing.
+    aborted: bool,
+    checks: Checks,
+}
+
+/// When restored memory is compared with the image.
+struct Checks {
+    /// Restores between two checks; 0: never.
+    every: u32,
+    until_next: u32,
+    done: u32,
+}
+
+impl Sandbox {
+    /// Makes a clean sandbox.
+    ///
+    /// # Errors
+    /// `Io` or `Refused` if there is no room for one.
+    pub fn new(release: &Arc<Release>) -> Result<Sandbox, Error> {
+        let engine = release.engine();
+        let idle = Allowance { lane: Lane::Inline, cpu_ns_max: 0, wall_deadline: None };
+        let host = Host::new(Phase::Request, Meter::start(idle), LogLimits::from(release.limits()));
+        let host_page_offset = release.layout().host_page_offset as usize;
+        let (mut guest, instance) = new_guest(engine, release.instance(), host, release.image(), host_page_offset)?;
+        let entry = instance.get_typed_func(guest.context(), export::ENTRY);
+        let entry = entry.map_err(|error| Error::Refused(format!("export `{}`: {error:#}", export::ENTRY)))?;
+        let places = guest.data().places().expect("`new_guest` sets them");
+        let every = release.paranoid_every();
+        let checks = Checks { every, until_next: every, done: 0 };
+        let counters = engine.counters();
+        Counters::add(&counters.slots, 1);
+        Counters::add(&counters.slots_made, 1);
+        let release = Arc::clone(release);
+        let mut sandbox = Sandbox { guest, instance, entry, places, release, cpu_ns: 0, aborted: false, checks };
+        sandbox.expect_writes()?;
+        Ok(sandbox)
+    }
+
+    /// Opens the pages that earlier slots of the release wrote to: without it the first request pays for each.
+    fn expect_writes(&mut self) -> Result<(), Error> {
+        let expected = self.release.expected_writes().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opened = self.guest.expect_writes(expected.into_iter());
+        opened.map_err(|error| Error::io("memory for a sandbox", error))
+    }
+
+    /// The release that it runs.
+    pub fn release(&self) -> &Arc<Release> {
+        &self.release
+    }
+
+    /// Runs the program once. `answer` is emptied first; its log is filled also if the run is stopped.
+    ///
+    /// # Errors
+    /// Why there is no reply.
+    pub fn call(&mut self, request: &Request<'_>, allowance: &Allowance, answer: &mut Answer) -> Result<(), Stop> {
+        answer.reply.clear();
+        answer.log.clear();
+        self.begin(request, allowance, answer);
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.run(request))) {
+            Ok(Ok(address)) => self.read_reply(address, answer),
+            Ok(Err(stop)) => self.abort(stop),
+            Err(_panic) => self.abort(Stop::Internal("a hostcall panicked".to_owned())),
+        };
+        self.end(answer);
+        outcome
+    }
+
+    fn begin(&mut self, request: &Request<'_>, allowance: &Allowance, answer: &mut Answer) {
+        let host = self.guest.data_mut();
+        host.meter = Meter::start(*allowance);
+        std::mem::swap(&mut host.log, &mut answer.log);
+        if self.release.takes() & takes::BODY != 0 && request.body.len() > BODY_INLINE_BYTES_MAX / 2 {
+            host.body.extend_from_slice(request.body);
+        }
+    }
+
+    /// Gives the address of the reply record.
+    fn run(&mut self, request: &Request<'_>) -> Result<u32, Stop> {
+        let release = &self.release;
+        let _running = release.engine().run();
+        let mut lent = self.guest.lend();
+        let frame = match release.takes() {
+            0 => 0,
+            taken => frame::write(lent.memory_mut().0, release.layout(), taken, request)?,
+        };
+        let mut context = lent.context();
+        context.set_epoch_deadline(1);
+        self.entry.call(&mut context, frame).map_err(|error| stop_of(&error))
+    }
+
+    #[cold]
+    fn abort(&mut self, stop: Stop) -> Result<(), Stop> {
+        self.aborted = true;
+        match stop {
+            Stop::Trap(_) if flag(&self.instance, self.guest.context(), export::REFUSED) => Err(Stop::Memory),
+            stop => Err(stop),
+        }
+    }
+
+    /// Memory only grows, so what lies inside its size at the snapshot needs no look at its size now.
+    fn read_reply(&mut self, address: u32, answer: &mut Answer) -> Result<(), Stop> {
+        let limits = self.release.limits();
+        let frozen = &self.guest.memory()[..self.release.size()];
+        if reply::read(frozen, address, limits, &mut answer.reply).is_ok() {
+            return Ok(());
+        }
+        answer.reply.clear();
+        let size = self.places.size(self.guest.context().as_context_mut());
+        reply::read(&self.guest.memory()[..size], address, limits, &mut answer.reply)
+    }
+
+    fn end(&mut self, answer: &mut Answer) {
+        let host = self.guest.data_mut();
+        self.cpu_ns = host.meter.used_ns();
+        std::mem::swap(&mut host.log, &mut answer.log);
+        if !host.body.is_empty() {
+            host.body.clear();
+            host.body.shrink_to(BODY_BYTES_KEPT);
+        }
+    }
+
+    /// CPU time of the last call in nanoseconds; 0 if it ended, inline, before the first tick.
+    pub fn cpu_ns(&self) -> u64 {
+        self.cpu_ns
+    }
+
+    /// Makes the sandbox equal to its snapshot again, or says that it must be dropped.
+    pub fn restore(&mut self) -> Restored {
+        if self.aborted || self.state_outside_memory() || !self.guest.restore() {
+            Counters::add(&self.release.engine().counters().discards, 1);
+            return Restored::Spent;
+        }
+        match self.checks.due() {
+            None => Restored::Clean,
+            Some(whole) => self.check(whole),
+        }
+    }
+
+    /// What restoring memory does not undo.
+    fn state_outside_memory(&mut self) -> bool {
+        self.release.fresh().is_some() && flag(&self.instance, self.guest.context(), export::UNSAVED)
+    }
+
+    #[cold]
+    fn check(&mut self, whole: bool) -> Restored {
+        let counters = self.release.engine().counters();
+        Counters::add(&counters.paranoid_checks, 1);
+        let found = if whole { Ok(self.guest.check_all()) } else { self.guest.check_own_pages() };
+        match found {
+            Ok(None) => Restored::Clean,
+            // A check that cannot be made finds nothing out; the slot goes, the release stays.
+            Err(_) => Restored::Spent,
+            Ok(Some(_)) => {
+                Counters::add(&counters.paranoid_differences, 1);
+                self.release.condemn();
+                Restored::Spent
+            }
+        }
+    }
+
+    /// Pages restored after each request.
+    pub fn hot_pages(&self) -> usize {
+        self.guest.hot_pages()
+    }
+
+    /// Whether restoring is cheap enough for an I/O thread.
+    pub fn restores_quickly(&self) -> bool {
+        self.guest.restores_quickly()
+    }
+
+    /// Upper bound on the mappings it holds.
+    pub(crate) fn mappings_max(&self) -> usize {
+        self.guest.mappings_max()
+    }
+}
+
+impl Checks {
+    /// Whether a check is due after this restore, and if it is one of the whole memory.
+    fn due(&mut self) -> Option<bool> {
+        if self.every == 0 {
+            return None;
+        }
+        self.until_next -= 1;
+        if self.until_next > 0 {
+            return None;
+        }
+        self.until_next = self.every;
+        self.done = self.done.wrapping_add(1);
+        Some(self.done.is_multiple_of(WHOLE_CHECK_EVERY))
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let counters = self.release.engine().counters();
+        Counters::subtract(&counters.slots, 1);
+        Counters::add(&counters.faults, u64::from(self.guest.take_faults()));
+    }
+}

@@ -1,0 +1,181 @@
+//! The engine's clock: one tick a millisecond while some guest runs, nothing at all while none does.
+//!
+//! A tick is what lets a running guest be looked at. Each thread that runs guests has a [`Pulse`], which it beats before
+//! and after a run without any fence. The ticker looks at the pulses; when none has moved for a while it goes to sleep,
+//! and the next beat wakes it. The two cannot miss each other: the ticker says that it sleeps, then makes every thread
+//! of the process pass a fence (`membarrier`), and then looks once more.
+
+use dayfly_sys::thread::fence_all_threads;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+use wasmtime::EngineWeak;
+
+/// Time between ticks. 250 us gained nothing measurable.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// Ticks without any run before the ticker sleeps: waking it costs more than ticking on for a moment.
+const IDLE_TICKS_MAX: u32 = 50;
+/// How often it looks where the kernel has no fence for it to sleep by.
+const UNFENCED_IDLE: Duration = Duration::from_millis(10);
+/// The I/O threads must not wait for the ticker's time slice to end, and it is due every millisecond.
+const SLICE_NS: u64 = 100_000;
+
+/// One thread's runs, counted twice each: odd while a guest runs.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Pulse {
+    beats: AtomicU64,
+}
+
+impl Pulse {
+    fn beat(&self) {
+        // Only its own thread writes, so this need not be one operation.
+        self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// All pulses ever needed at a time. They are reused, never freed: there are as many as threads that run guests.
+static PULSES: Mutex<Vec<&'static Pulse>> = Mutex::new(Vec::new());
+static SPARE: Mutex<Vec<&'static Pulse>> = Mutex::new(Vec::new());
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hands the thread's pulse back when the thread ends.
+struct Held(&'static Pulse);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&SPARE).push(self.0);
+    }
+}
+
+/// The calling thread's pulse.
+fn pulse() -> &'static Pulse {
+    thread_local! {
+        static PULSE: Cell<Option<&'static Pulse>> = const { Cell::new(None) };
+        static HELD: Cell<Option<Held>> = const { Cell::new(None) };
+    }
+    PULSE.get().unwrap_or_else(|| {
+        let spare = lock(&SPARE).pop();
+        let pulse = spare.unwrap_or_else(|| {
+            let pulse: &'static Pulse = Box::leak(Box::default());
+            lock(&PULSES).push(pulse);
+            pulse
+        });
+        HELD.set(Some(Held(pulse)));
+        PULSE.set(Some(pulse));
+        pulse
+    })
+}
+
+/// A guest runs on this thread as long as the value lives.
+pub(crate) struct Running(&'static Pulse);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.beat();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    asleep: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// The thread that ticks for one engine. It ends with the value.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+impl Ticker {
+    /// Starts the thread.
+    pub(crate) fn start(engine: EngineWeak) -> std::io::Result<Ticker> {
+        let shared = Arc::<Shared>::default();
+        let ticking = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("dayfly-tick".to_owned()).stack_size(64 << 10).spawn(move || {
+            // Without it ticks come a little later, that is all.
+            dayfly_sys::thread::slice_ns(SLICE_NS).ok();
+            ticking.tick_while_needed(&engine);
+        })?;
+        Ok(Ticker { shared, thread: thread.thread().clone() })
+    }
+
+    /// To be called on the thread that runs a guest, before it runs.
+    pub(crate) fn run(&self) -> Running {
+        let pulse = pulse();
+        pulse.beat();
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        if self.shared.asleep.load(Ordering::Relaxed) {
+            self.wake();
+        }
+        Running(pulse)
+    }
+
+    #[cold]
+    fn wake(&self) {
+        self.shared.asleep.store(false, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+
+    /// Whether it ticks no more until the next run.
+    #[cfg(test)]
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.shared.asleep.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+}
+
+impl Shared {
+    fn tick_while_needed(&self, engine: &EngineWeak) {
+        let (mut last, mut idle) = (beats(), 0);
+        while !self.ended.load(Ordering::SeqCst) {
+            thread::sleep(TICK);
+            let Some(engine) = engine.upgrade() else { return };
+            engine.increment_epoch();
+            drop(engine);
+            let now = beats();
+            idle = if now == last && !now.1 { idle + 1 } else { 0 };
+            if idle > IDLE_TICKS_MAX {
+                self.sleep(now.0);
+                idle = 0;
+            }
+            last = now;
+        }
+    }
+
+    fn sleep(&self, seen: u64) {
+        self.asleep.store(true, Ordering::SeqCst);
+        let fenced = fence_all_threads().is_ok();
+        while self.asleep.load(Ordering::SeqCst) {
+            let (beats, running) = beats();
+            if beats != seen || running {
+                self.asleep.store(false, Ordering::SeqCst);
+            } else if fenced {
+                thread::park();
+            } else {
+                thread::park_timeout(UNFENCED_IDLE);
+            }
+        }
+    }
+}
+
+/// The sum of all pulses, and whether some guest runs now.
+fn beats() -> (u64, bool) {
+    lock(&PULSES)
+        .iter()
+        .map(|pulse| pulse.beats.load(Ordering::Relaxed))
+        .fold((0, false), |(sum, running), beats| (sum.wrapping_add(beats), running || !beats.is_multiple_of(2)))
+}

@@ -1,0 +1,115 @@
+//! Real guests under a real engine, for the tests beside this directory.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::missing_panics_doc, clippy::must_use_candidate)]
+
+use dayfly_core::code_cache::CodeCache;
+use dayfly_core::engine::{Engine, EngineOptions, Paranoid, Protection};
+use dayfly_core::error::Stop;
+use dayfly_core::freeze::{Snapshot, freeze};
+use dayfly_core::limits::Limits;
+use dayfly_core::message::{Answer, Request};
+use dayfly_core::release::Release;
+use dayfly_core::sandbox::{Allowance, Lane, Sandbox};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The page that the guest `hello` answers.
+pub const PAGE: &str = "\tthis is a very\n\tlong string if I had the\n\tenergy to type more and more ...\n";
+/// Plenty for a test, and an end to one that hangs.
+pub const CPU_NS: u64 = 5_000_000_000;
+
+/// Both protections, where the kernel allows both.
+pub fn protections() -> Vec<Protection> {
+    let all = [Protection::Userfault, Protection::Mprotect];
+    all.into_iter().filter(|protection| protection.resolve().is_ok()).collect()
+}
+
+/// A directory that goes with the value.
+pub struct TemporaryDirectory(pub PathBuf);
+
+impl TemporaryDirectory {
+    pub fn new() -> TemporaryDirectory {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("dayfly-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("the directory is new");
+        TemporaryDirectory(path)
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// An engine and its code cache.
+pub struct Bench {
+    pub engine: Engine,
+    pub cache: CodeCache,
+    pub directory: TemporaryDirectory,
+}
+
+impl Bench {
+    pub fn new(protection: Protection) -> Bench {
+        Bench::with(&EngineOptions { protection, paranoid: Paranoid::Every(1) })
+    }
+
+    pub fn with(options: &EngineOptions) -> Bench {
+        let directory = TemporaryDirectory::new();
+        let engine = Engine::new(options).expect("an engine");
+        let cache = CodeCache::open(&directory.0.join("code")).expect("a cache");
+        Bench { engine, cache, directory }
+    }
+
+    pub fn freeze(&self, wasm: &[u8], limits: &Limits) -> Result<Snapshot, dayfly_core::error::Error> {
+        freeze(&self.engine, &self.cache, wasm, limits)
+    }
+
+    pub fn release_of(&self, wasm: &[u8], limits: &Limits) -> Arc<Release> {
+        let snapshot = self.freeze(wasm, limits).expect("it freezes");
+        Release::from_snapshot(&self.engine, &self.cache, &snapshot, limits).expect("it loads")
+    }
+
+    /// A release of one of `guests/`.
+    pub fn release(&self, guest: &str) -> Arc<Release> {
+        self.release_of(&wasm(guest), &Limits::default())
+    }
+
+    /// A release of a module in text.
+    pub fn release_of_text(&self, text: &str) -> Arc<Release> {
+        self.release_of(&wat::parse_str(text).expect("valid text"), &Limits::default())
+    }
+}
+
+/// One of `guests/`.
+pub fn wasm(guest: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../guests").join(format!("{guest}.wat"));
+    wat::parse_file(path).expect("a guest")
+}
+
+/// A request for `/` with a query.
+pub fn request(query: &str) -> Request<'_> {
+    Request {
+        method: "GET",
+        path: "/",
+        query,
+        fields: &[],
+        body: b"",
+        client: "127.0.0.1",
+        scheme: "http",
+        host: "guest.localhost",
+        mount: "",
+    }
+}
+
+pub fn allowance(lane: Lane) -> Allowance {
+    Allowance { lane, cpu_ns_max: CPU_NS, wall_deadline: None }
+}
+
+/// Calls with a query; gives the body as text.
+pub fn ask(sandbox: &mut Sandbox, query: &str) -> Result<String, Stop> {
+    let mut answer = Answer::default();
+    sandbox.call(&request(query), &allowance(Lane::Overflow), &mut answer)?;
+    Ok(String::from_utf8_lossy(&answer.reply.body).into_owned())
+}
