@@ -135,3 +135,6 @@ fn is_zero(page: &[u8]) -> bool {
     let (words, rest) = page.as_chunks::<8>();
     words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word)) == 0 && rest.iter().all(|octet| *octet == 0)
 }
+
+#[cfg(test)]
+mod tests;

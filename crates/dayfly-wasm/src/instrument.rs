@@ -70,7 +70,9 @@ fn read(wasm: &[u8], pages_max: u32) -> Result<(Survey<'_>, CodeRewriter), Error
     let mut validator = validator();
     let mut survey = Survey::default();
     let mut code = None;
-    for payload in Parser::new(0).parse_all(wasm) {
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    for payload in parser.parse_all(wasm) {
         let payload = payload?;
         survey::refuse_early(&payload)?;
         match validator.payload(&payload)? {
@@ -93,3 +95,6 @@ fn image(survey: &Survey<'_>, cells: &Cells) -> Result<Image, Error> {
     writes.push((cells.size_offset(), &size));
     Ok(Image::from_writes(cells.memory_bytes(), writes.into_iter()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub use error::Error;
 use image::Image;
 
 /// A rewritten module and what is needed to freeze and run it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Program {
     /// The module: no active data segments, no start section, no custom sections, memory min = max.
     pub code: Vec<u8>,
@@ -53,6 +53,20 @@ pub struct Program {
     pub layout: Layout,
     /// Why a new instance is needed for each request; `None`: memory is the whole state.
     pub fresh: Option<Fresh>,
+}
+
+impl fmt::Debug for Program {
+    /// Without the code, which can be megabytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Program { code, image, layout, fresh } = self;
+        let mut fields = f.debug_struct("Program");
+        fields
+            .field("code_bytes", &code.len())
+            .field("image", image)
+            .field("layout", layout)
+            .field("fresh", fresh)
+            .finish()
+    }
 }
 
 /// Where the host finds its things in a program's memory. All in octets, from the beginning of the memory.

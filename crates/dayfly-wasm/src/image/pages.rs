@@ -1,5 +1,7 @@
 //! A sorted set of pages with their contents: what images and deltas have in common.
 
+use std::fmt;
+
 use super::PAGE_BYTES;
 use crate::Error;
 use crate::abi::WASM_PAGE_BYTES;
@@ -35,7 +37,7 @@ struct Run {
 }
 
 /// Invariants: runs ascend, are not empty and do not touch; all lie in the memory; `data` is exactly their pages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pages {
     memory_bytes: u64,
     runs: Vec<Run>,
@@ -126,6 +128,16 @@ impl Pages {
             return Err(format.damaged("it has another length than its runs"));
         }
         Ok((extra, Pages { memory_bytes, runs, data: reader.rest.to_vec() }))
+    }
+}
+
+impl fmt::Debug for Pages {
+    /// Without the contents, which are megabytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("memory_bytes", &self.memory_bytes)
+            .field("runs", &self.runs)
+            .finish_non_exhaustive()
     }
 }
 

@@ -104,6 +104,10 @@ impl Host {
         self.snapshot.write_to(self.memory.data_mut(&mut self.store));
     }
 
+    pub(crate) fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory.data_mut(&mut self.store)
+    }
+
     pub(crate) fn is_as_frozen(&self) -> bool {
         Image::from_memory(self.memory.data(&self.store)) == self.snapshot
     }
