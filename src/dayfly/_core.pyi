@@ -30,7 +30,7 @@ class Core:
         """
 
     def retire(self, name: str) -> None:
-        """Take a tenant away; requests in flight are finished."""
+        """Take a tenant away; requests in flight are finished. Raises InvalidOption if there is none of that name."""
 
     def serve(self, options: str, on_ready: Callable[[str, int], object]) -> None:
         """Serve until `stop`; blocks. `options`: `dayfly.core.ServerOptions` as JSON.

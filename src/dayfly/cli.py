@@ -13,7 +13,7 @@ from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
 from dayfly.deploy import Deployed, build, check, deploy, resume
 from dayfly.errors import DayflyError, ExitCode, InvalidOption, RegistryError
-from dayfly.log import TenantLogs, logger
+from dayfly.log import TenantLogs, logger, printable
 from dayfly.registry import Registry
 from dayfly.toolchain import Toolchain, ToolchainOptions
 
@@ -34,7 +34,8 @@ def main() -> None:
     try:
         app()
     except DayflyError as error:
-        print(f"dayfly: {error}", file=sys.stderr)
+        # A program's own words may stand in a message.
+        print("\n".join(map(printable, f"dayfly: {error}".splitlines())), file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001 - nothing that a user did; said as such
         traceback.print_exc()

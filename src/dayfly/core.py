@@ -134,7 +134,7 @@ class Core(Protocol):
         """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease."""
 
     def retire(self, name: str) -> None:
-        """Take a tenant away; requests in flight are finished."""
+        """Take a tenant away; requests in flight are finished. Raises InvalidOption if there is none of that name."""
 
     def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:
         """Serve until `stop`. Calls `on_ready` with host and port once connections are answered.

@@ -47,7 +47,7 @@ class TenantLogs:
             "text": record.text,
         }
         self._file(record.tenant).handle(logging.makeLogRecord({"msg": json.dumps(entry)}))
-        logger.info("%s %s: %s", record.tenant, LEVELS[record.level], _printable(record.text))
+        logger.info("%s %s: %s", record.tenant, LEVELS[record.level], printable(record.text))
 
     def write_init(self, tenant: str, release: str, lines: tuple[tuple[int, str], ...]) -> None:
         """Write what a program logged while it was frozen."""
@@ -68,5 +68,6 @@ class TenantLogs:
         return self._files[tenant]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Replace what a terminal would obey instead of showing."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

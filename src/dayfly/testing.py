@@ -7,6 +7,7 @@ from typing import Any
 
 from dayfly.config import Limits, Tenant
 from dayfly.core import LogRecord, ServerOptions, Snapshot
+from dayfly.errors import InvalidOption
 
 
 class FakeCore:
@@ -29,7 +30,9 @@ class FakeCore:
 
     def retire(self, name: str) -> None:
         """Forget the tenant."""
-        self.published.pop(name, None)
+        if name not in self.published:
+            raise InvalidOption(f"there is no tenant `{name}`")
+        del self.published[name]
 
     def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:
         """Say that it is ready, and block until `stop`."""

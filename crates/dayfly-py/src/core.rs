@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use dayfly_core::core;
-use dayfly_core::error::Error;
 use dayfly_core::freeze::Snapshot;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use dayfly_wasm::{Fresh, Layout};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -43,12 +43,12 @@ impl Core {
     /// Make a release directory the one that answers for a tenant; blocks while machine code is read or made.
     fn publish(&self, py: Python<'_>, tenant: &str, release: &str) -> PyResult<()> {
         let tenant = from_json("tenant", tenant)?;
-        py.detach(|| self.0.publish(tenant, Path::new(release))).map_err(|error| to_python(&error))
+        py.detach(|| self.0.publish(&tenant, Path::new(release))).map_err(|error| to_python(&error))
     }
 
     /// Take a tenant away; requests in flight are finished.
-    fn retire(&self, py: Python<'_>, name: &str) {
-        py.detach(|| self.0.retire(name));
+    fn retire(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        py.detach(|| self.0.retire(name)).map_err(|error| to_python(&error))
     }
 
     /// Serve until `stop`; blocks. An exception of `on_ready` stops the server and is raised here.
@@ -57,7 +57,7 @@ impl Core {
         let on_ready = on_ready.clone().unbind();
         let failed = Mutex::new(None);
         let served = py.detach(|| {
-            self.0.serve(options, |address| {
+            self.0.serve(&options, |address| {
                 let called = Python::attach(|py| on_ready.call1(py, (address.ip().to_string(), address.port())));
                 if let Err(error) = called {
                     *failed.lock().expect("nobody panics while holding it") = Some(error);
@@ -85,4 +85,34 @@ impl Core {
     fn logs(&self, py: Python<'_>) -> PyResult<String> {
         to_json(&py.detach(|| self.0.logs()))
     }
+}
+
+/// What `dayfly.core.Snapshot` holds besides code and image.
+#[derive(Serialize)]
+struct Facts<'a> {
+    layout: &'a Layout,
+    takes: u32,
+    fresh: Option<Fresh>,
+    init_log: &'a [(u8, String)],
+}
+
+impl Facts<'_> {
+    fn of(snapshot: &Snapshot) -> Facts<'_> {
+        Facts {
+            layout: &snapshot.layout,
+            takes: snapshot.takes,
+            fresh: snapshot.fresh,
+            init_log: &snapshot.init_log.lines,
+        }
+    }
+}
+
+/// Reads what `dayfly.core` wrote; `what` names it if it does not fit.
+fn from_json<T: DeserializeOwned>(what: &str, json: &str) -> PyResult<T> {
+    serde_json::from_str(json).map_err(|error| InvalidOption::new_err(format!("{what}: {error}")))
+}
+
+/// Writes what `dayfly.core` reads.
+fn to_json<T: Serialize>(value: &T) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| InternalError::new_err(error.to_string()))
 }

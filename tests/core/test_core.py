@@ -1,0 +1,228 @@
+"""The binding: plain values in and out, every error in its place in the tree, the interpreter free while it blocks."""
+
+import http.client
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dayfly import _core
+from dayfly.config import Limits, Tenant
+from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.errors import (
+    AddressInUse,
+    BuildError,
+    DamagedRelease,
+    InitFailed,
+    InvalidOption,
+    ProgramRefused,
+    SystemRefused,
+)
+from dayfly.registry import Registry, Release
+from dayfly.toolchain import Program, Source
+from tests.conftest import HELLO_WAT
+
+TENANT = Tenant(name="hello", hosts=("hello.localhost",), tier="wasm")
+PRINTS = """(module
+  (import "dayfly" "log" (func $log (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "Hello")
+  (func (export "dayfly_init") (call $log (i32.const 1) (i32.const 1024) (i32.const 5)))
+  (func (export "dayfly_handle") (param i32) (result i32) (unreachable)))
+"""
+
+
+def module(text: str) -> bytes:
+    """Translate text."""
+    return _core.parse_wat(text, "test")
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> NativeCore:
+    """Return a core of one thread."""
+    return NativeCore(CoreOptions(code_cache=tmp_path / "code", paranoid=True, threads=1, overflow_threads=1))
+
+
+@pytest.fixture
+def record(core: NativeCore, tmp_path: Path) -> Iterator[Callable[..., Release]]:
+    """Return a function that freezes and records a module."""
+    with Registry.open(tmp_path / "data") as registry:
+
+        def freeze_and_record(text: str = HELLO_WAT, tenant: Tenant = TENANT) -> Release:
+            wasm = module(text)
+            program = Program("wasm", Source(Path(), {"app.wat": text.encode()}), wasm)
+            return registry.record(tenant, program, core.freeze(wasm, tenant.limits), "origin")
+
+        yield freeze_and_record
+
+
+class Serving:
+    """A core that serves in a thread of its own."""
+
+    def __init__(self, core: NativeCore, options: ServerOptions) -> None:
+        self.outcome: queue.Queue[object] = queue.Queue()
+        self.core = core
+        self.thread = threading.Thread(target=self._serve, args=(options,))
+
+    def _serve(self, options: ServerOptions) -> None:
+        try:
+            self.core.serve(options, lambda host, port: self.outcome.put((host, port)))
+            self.outcome.put("stopped")
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            self.outcome.put(error)
+
+    def __enter__(self) -> int:
+        self.thread.start()
+        ready = self.outcome.get(timeout=30)
+        assert isinstance(ready, tuple), ready
+        return int(ready[1])
+
+    def __exit__(self, *_: object) -> None:
+        self.core.stop()
+        assert self.outcome.get(timeout=30) == "stopped"
+        self.thread.join()
+
+
+def get(port: int, path: str = "/") -> tuple[int, bytes]:
+    """Send one request to the tenant."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Host": "hello.localhost"})
+    response = connection.getresponse()
+    status, body = response.status, response.read()
+    connection.close()
+    return status, body
+
+
+def test_a_program_is_frozen_recorded_published_and_served(core: NativeCore, record: Callable[..., Release]) -> None:
+    """The whole way; while it is served the interpreter is free for this test, and a newer release takes over."""
+    core.publish(TENANT, record().directory)
+    with Serving(core, ServerOptions(port=0)) as port:
+        assert get(port) == (200, b"hello")
+        core.publish(TENANT, record(HELLO_WAT.replace('"hello"', '"HELLO"')).directory)
+        assert get(port) == (200, b"HELLO")
+        core.retire("hello")
+        assert get(port)[0] == 404
+
+
+def test_a_core_serves_again_after_it_was_stopped(core: NativeCore, record: Callable[..., Release]) -> None:
+    """On another port if need be."""
+    core.publish(TENANT, record().directory)
+    for _ in range(2):
+        with Serving(core, ServerOptions(port=0)) as port:
+            assert get(port) == (200, b"hello")
+
+
+def test_the_log_of_a_start_comes_with_the_snapshot(core: NativeCore) -> None:
+    """Level and text."""
+    assert core.freeze(module(PRINTS), Limits()).init_log == ((1, "Hello"),)
+
+
+def test_what_a_program_logs_is_drained_once(core: NativeCore, record: Callable[..., Release]) -> None:
+    """With tenant, release and request."""
+    release = record((Path(__file__).parents[2] / "guests/log.wat").read_text(encoding="utf-8"))
+    core.publish(TENANT, release.directory)
+    with Serving(core, ServerOptions(port=0)) as port:
+        assert get(port, "/?1")[0] == 200
+        records = core.logs()
+        assert {(line.tenant, line.release) for line in records} == {("hello", release.digest)}
+        assert all(line.request_id and line.text and line.level in range(5) for line in records)
+        assert core.logs() == []
+
+
+def test_requests_are_counted(core: NativeCore, record: Callable[..., Release]) -> None:
+    """By tenant, outcome and lane."""
+    core.publish(TENANT, record().directory)
+    with Serving(core, ServerOptions(port=0)) as port:
+        for _ in range(3):
+            get(port)
+        stats = core.stats()
+    assert stats["tenants"]["hello"]["requests"] == [{"outcome": "ok", "lane": "inline", "count": 3}]
+    assert len(stats["threads"]) == 1
+
+
+def test_a_damaged_release_is_refused(core: NativeCore, record: Callable[..., Release]) -> None:
+    """The message names the file."""
+    release = record()
+    (release.directory / "image").write_bytes(b"damage")
+    with pytest.raises(DamagedRelease, match=rf"release `{release.digest}` is damaged: image"):
+        core.publish(TENANT, release.directory)
+
+
+def test_a_program_that_wants_more_than_there_is_is_refused(core: NativeCore) -> None:
+    """The message names what it wants."""
+    with pytest.raises(ProgramRefused, match="wasi"):
+        core.freeze(
+            module(
+                '(module (import "wasi" "f" (func)) (memory (export "memory") 1)'
+                '(func (export "dayfly_handle") (param i32) (result i32) (unreachable)))'
+            ),
+            Limits(),
+        )
+
+
+def test_a_start_that_fails_is_told(core: NativeCore) -> None:
+    """With what the program logged before."""
+    text = PRINTS.replace("(i32.const 5)))", "(i32.const 5)) (unreachable))")
+    with pytest.raises(InitFailed, match=r"(?s)dayfly_init.*Hello"):
+        core.freeze(module(text), Limits())
+
+
+def test_text_that_is_no_module_is_a_build_error() -> None:
+    """On one line, with its place."""
+    with pytest.raises(BuildError, match=r"^x\.wat: not valid WebAssembly text: .*x\.wat:1:9"):
+        _core.parse_wat("(module nonsense)", "x.wat")
+
+
+def test_an_address_in_use_is_told(core: NativeCore, tmp_path: Path) -> None:
+    """Before anybody is told that the server is ready."""
+    other = NativeCore(CoreOptions(code_cache=tmp_path / "other", threads=1))
+    with (
+        Serving(core, ServerOptions(port=0)) as port,
+        pytest.raises(AddressInUse, match=rf"127\.0\.0\.1:{port}` is in use"),
+    ):
+        other.serve(ServerOptions(port=port), lambda *_: pytest.fail("it is not ready"))
+
+
+def test_an_error_of_the_one_who_waits_stops_the_server(core: NativeCore) -> None:
+    """And reaches the caller of `serve`."""
+
+    def fail(_host: str, _port: int) -> None:
+        raise KeyError("on_ready")
+
+    with pytest.raises(KeyError, match="on_ready"):
+        core.serve(ServerOptions(port=0), fail)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ServerOptions(trusted_proxies=("everybody",)),
+        ServerOptions(baseline_path="plain"),
+        ServerOptions(host="no host"),
+    ],
+)
+def test_an_option_that_means_nothing_is_told(core: NativeCore, options: ServerOptions) -> None:
+    """By name or value."""
+    with pytest.raises(InvalidOption, match=r"everybody|plain|no host"):
+        core.serve(options, lambda *_: pytest.fail("it is not ready"))
+
+
+@pytest.mark.parametrize("json", ["", "{}x", '{"threads": -1}', '{"thread": 1}'])
+def test_options_that_do_not_fit_are_told(json: str) -> None:
+    """Whoever wrote them."""
+    with pytest.raises(InvalidOption, match=r"^options: "):
+        _core.Core(json)
+
+
+def test_a_code_cache_that_cannot_be_made_is_told() -> None:
+    """With its path."""
+    with pytest.raises(SystemRefused, match="/dev/null/code"):
+        NativeCore(CoreOptions(code_cache=Path("/dev/null/code")))
+
+
+def test_retiring_nobody_is_told(core: NativeCore) -> None:
+    """By name."""
+    with pytest.raises(InvalidOption, match="nobody"):
+        core.retire("nobody")
