@@ -52,6 +52,23 @@ def test_the_neighbour_bench_compares_every_neighbour(run: Run) -> None:
     assert all(row["rps"] > 0 and row["failed"] == 0 for row in rows)
 
 
+def test_the_limit_bench_ends_requests_at_their_limit(run: Run) -> None:
+    """Never before it."""
+    done = run("bench", "limits", "--requests", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["guest"] for row in rows] == ["spin", "bulk"]
+    assert all(row["min_us"] >= 0 for row in rows)
+
+
+def test_the_connection_bench_counts_memory(run: Run) -> None:
+    """Of as many connections as are asked for."""
+    done = run("bench", "connections", "--connections", "300", "--seconds", "0.1", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["connections"] == 300
+
+
 def test_the_restore_bench_times_every_guest(run: Run) -> None:
     """With the figures that scripts rely on."""
     done = run("bench", "restore", "--rounds", "1", "--json")

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dayfly.bench import connections as connections_module
-from dayfly.bench import http, neighbours
+from dayfly.bench import connections as connections_bench
+from dayfly.bench import http, limits, neighbours
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -52,8 +52,17 @@ def connections_command(
     as_json: Json = False,
 ) -> None:
     """Measure memory of connections that wait, and the processor's share of a server that does nothing."""
-    cost = connections_module.measure(connections_module.ConnectionOptions(connections, seconds))
-    _show(as_json, connections_module.to_json(cost), connections_module.to_table(cost))
+    cost = connections_bench.measure(connections_bench.ConnectionOptions(connections, seconds))
+    _show(as_json, connections_bench.to_json(cost), connections_bench.to_table(cost))
+
+
+@app.command("limits")
+def limits_command(
+    requests: Annotated[int, typer.Option(min=1, help="Requests of each guest.")] = 100, as_json: Json = False
+) -> None:
+    """Measure how much CPU time requests get beyond their limit."""
+    rows = limits.measure(limits.LimitOptions(requests))
+    _show(as_json, limits.to_json(rows), limits.to_table(rows))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
