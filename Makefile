@@ -40,10 +40,17 @@ format: .venv/.built ## rewrite the sources in the house format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: .venv/.built ## print the tables: sandbox in process, and over HTTP
+bench: .venv/.built bench-servers ## print the tables: in process, over HTTP, beside neighbours and other servers
 	@tools/install-wrk
 	$(BIN)/dayfly bench restore
 	$(BIN)/dayfly bench http
+	$(BIN)/dayfly bench servers
+	$(BIN)/dayfly bench neighbours
+	$(BIN)/dayfly bench limits
+	$(BIN)/dayfly bench connections
+
+bench-servers:
+	cargo build --release --quiet --manifest-path bench/servers/Cargo.toml --target-dir target/bench-servers
 
 hostile: .venv/.built ## tenants that try to harm their neighbours, every restore checked
 	$(BIN)/pytest tests/hostile
@@ -72,4 +79,4 @@ clean: ## remove what was built here
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
-.PHONY: help build serve test test-rust test-python check format bench hostile soak wheel lock clean
+.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile soak wheel lock clean

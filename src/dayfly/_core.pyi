@@ -7,7 +7,7 @@ that can block releases the interpreter lock. Errors are those of `dayfly.errors
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Core", "parse_wat"]
+__all__ = ["Core", "bench_restore", "parse_wat"]
 
 @final
 class Core:
@@ -47,6 +47,12 @@ class Core:
 
     def logs(self) -> str:
         """Take the waiting log records, as JSON. Never blocks."""
+
+def bench_restore(guest: str, wasm: bytes, code_cache: str, options: str) -> str:
+    """Time a request and its restore in process; blocks for about `seconds` of the options.
+
+    `options`: `protection`, `rounds` and `seconds` as JSON. Returns the figures as JSON, named like `guest`.
+    """
 
 def parse_wat(text: str, name: str) -> bytes:
     """Translate the text format of WebAssembly into a module. `name` stands in messages; raises BuildError."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import http, limits, neighbours
+from dayfly.bench import http, limits, neighbours, restore, servers
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -16,6 +16,17 @@ app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or -
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON list instead of the table.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Rounds in which the targets take turns.")]
 ServerThreads = Annotated[int, typer.Option(min=1, help="I/O threads and processors of the server.")]
+
+
+@app.command("restore")
+def restore_command(
+    seconds: Annotated[float, typer.Option(min=0.01, help="For each guest and protection.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="The least of at least nine rounds counts.")] = 9,
+    as_json: Json = False,
+) -> None:
+    """Time a sandbox in process: an empty call of the engine, a request, its restore."""
+    rows = restore.measure(restore.RestoreOptions(rounds, seconds))
+    _show(as_json, rows, restore.to_table(rows))
 
 
 @app.command("http")
@@ -27,9 +38,22 @@ def http_command(
     as_json: Json = False,
 ) -> None:
     """Compare the seed program with the same page from the same HTTP code without a sandbox."""
-    options = http.HttpOptions(_numbers(threads), seconds, rounds, server_threads)
+    options = http.HttpOptions(_numbers("--threads", threads), seconds, rounds, server_threads)
     rows = http.measure(options, Console(stderr=True))
     _show(as_json, http.to_json(rows), http.to_table(rows))
+
+
+@app.command("servers")
+def servers_command(
+    connections: Annotated[str, typer.Option(metavar="N,N,...", help="Connections of wrk.")] = "1,8,64",
+    seconds: Annotated[float, typer.Option(min=0.1, help="For each server and number of connections.")] = 9,
+    rounds: Rounds = 3,
+    as_json: Json = False,
+) -> None:
+    """Compare the HTTP code without a sandbox with a bare epoll loop and with hyper 1."""
+    options = servers.ServersOptions(_numbers("--connections", connections), seconds, rounds)
+    rows = servers.measure(options, Console(stderr=True))
+    _show(as_json, servers.to_json(rows), servers.to_table(rows))
 
 
 @app.command("neighbours")
@@ -65,10 +89,10 @@ def limits_command(
     _show(as_json, limits.to_json(rows), limits.to_table(rows))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(option: str, text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise InvalidOption(f"--threads cannot be `{text}`; allowed: numbers from 1, with commas between them")
+        raise InvalidOption(f"{option} cannot be `{text}`; allowed: numbers from 1, with commas between them")
     return tuple(map(int, parts))
 
 

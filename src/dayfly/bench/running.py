@@ -57,7 +57,7 @@ def tenant_directory(source: str, scratch: Path) -> Path:
     if not path.exists():
         raise ConfigError(f"there is no `{source}` in `{REPOSITORY}`; run benchmarks from a checkout of dayfly")
     directory = scratch / path.stem
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     (directory / "app.wat").write_bytes(path.read_bytes())
     (directory / "dayfly.toml").write_text(f'tier = "wasm"\npaths = ["/{path.stem}"]\n', encoding="utf-8")
     return directory
