@@ -182,6 +182,7 @@ impl<'h, H: Handler> Running<'h, H> {
         while self.goes_on() {
             self.wait(&mut events)?;
             self.time.tick();
+            self.handler.begin_turn();
             self.take_turns();
             for event in events.drain(..) {
                 self.handle(&event);

@@ -92,6 +92,9 @@ pub trait Handler {
     /// A late answer has arrived for a request whose client has left or that is answered already.
     fn abandon(&mut self, late: Self::Late);
 
+    /// The thread has waited and goes to work: whatever comes until the next turn keeps the other clients waiting.
+    fn begin_turn(&mut self) {}
+
     /// The client of a request that awaits its late answer has left; the late answer is given to `abandon`.
     fn left(&mut self, ticket: Ticket) {
         let _ = ticket;
