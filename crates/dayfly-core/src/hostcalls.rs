@@ -238,6 +238,7 @@ fn sleep(mut caller: Caller<'_, Host>, nanoseconds: u64) -> Result<()> {
     if host.meter.allowance.lane != Lane::Blocking {
         return Err(wasmtime::Error::new(Halt(Stop::Blocks)));
     }
+    host.meter.blocked = true;
     let left = host.meter.wall_left();
     let wanted = Duration::from_nanos(nanoseconds);
     std::thread::sleep(wanted.min(left));

@@ -24,6 +24,20 @@ pub enum Lane {
     Blocking,
 }
 
+impl Lane {
+    /// All lanes, in the order of their counters.
+    pub const ALL: [Lane; 3] = [Lane::Inline, Lane::Overflow, Lane::Blocking];
+
+    /// The fixed name, as in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::Inline => "inline",
+            Lane::Overflow => "overflow",
+            Lane::Blocking => "blocking",
+        }
+    }
+}
+
 /// What one run may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
@@ -54,12 +68,14 @@ pub(crate) struct Meter {
     /// The thread's CPU time when the run began, or, inline, at the first tick: a short run reads no clock at all, and a
     /// thread that was not running is not charged.
     start_ns: Option<u64>,
+    /// A hostcall has blocked.
+    pub(crate) blocked: bool,
 }
 
 impl Meter {
     pub(crate) fn start(allowance: Allowance) -> Meter {
         let start_ns = (allowance.lane != Lane::Inline).then(cpu_ns);
-        Meter { allowance, start_ns }
+        Meter { allowance, start_ns, blocked: false }
     }
 
     /// CPU time of the run so far; 0 if nobody has looked yet.

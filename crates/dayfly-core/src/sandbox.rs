@@ -46,6 +46,7 @@ pub struct Sandbox {
     places: Places,
     release: Arc<Release>,
     cpu_ns: u64,
+    blocked: bool,
     /// A run was stopped in the middle: what it left behind is not worth knowing.
     aborted: bool,
     checks: Checks,
@@ -79,7 +80,8 @@ impl Sandbox {
         Counters::add(&counters.slots, 1);
         Counters::add(&counters.slots_made, 1);
         let release = Arc::clone(release);
-        let mut sandbox = Sandbox { guest, instance, entry, places, release, cpu_ns: 0, aborted: false, checks };
+        let mut sandbox =
+            Sandbox { guest, instance, entry, places, release, cpu_ns: 0, blocked: false, aborted: false, checks };
         sandbox.expect_writes()?;
         Ok(sandbox)
     }
@@ -160,6 +162,7 @@ impl Sandbox {
     fn end(&mut self, answer: &mut Answer) {
         let host = self.guest.data_mut();
         self.cpu_ns = host.meter.used_ns();
+        self.blocked = host.meter.blocked;
         std::mem::swap(&mut host.log, &mut answer.log);
         if !host.body.is_empty() {
             host.body.clear();
@@ -170,6 +173,11 @@ impl Sandbox {
     /// CPU time of the last call in nanoseconds; 0 if it ended, inline, before the first tick.
     pub fn cpu_ns(&self) -> u64 {
         self.cpu_ns
+    }
+
+    /// Whether a hostcall blocked in the last call.
+    pub fn blocked(&self) -> bool {
+        self.blocked
     }
 
     /// Makes the sandbox equal to its snapshot again, or says that it must be dropped.
