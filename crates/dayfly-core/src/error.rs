@@ -88,6 +88,35 @@ pub enum Stop {
     Internal(String),
 }
 
+impl Stop {
+    /// What the client is told.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Stop::Cpu => Cause::Cpu,
+            Stop::Wall => Cause::Wall,
+            Stop::Memory => Cause::Memory,
+            Stop::Trap(_) => Cause::Trap,
+            Stop::BadResponse(_) => Cause::BadResponse,
+            // No lane is left in which it may block: the lanes are at fault.
+            Stop::Blocks | Stop::Internal(_) => Cause::Internal,
+        }
+    }
+}
+
+/// For logs: one line.
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Cpu => f.write_str("stopped: the request used all its CPU time"),
+            Stop::Wall => f.write_str("stopped: the request's wall time is over"),
+            Stop::Memory => f.write_str("failed after a growth of its memory was refused"),
+            Stop::Trap(text) | Stop::Internal(text) => f.write_str(text),
+            Stop::BadResponse(text) => write!(f, "invalid response: {text}"),
+            Stop::Blocks => f.write_str("a hostcall would block where it may not"),
+        }
+    }
+}
+
 /// Whose fault an error of the core is; decides exit code, status and log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -72,7 +72,7 @@ impl<J> FairQueue<J> {
     }
 
     /// Adds a job behind the tenant's others. `charged_ns` is CPU time that it has used elsewhere already.
-    pub fn push(&mut self, key: Key, job: J, charged_ns: u64) {
+    pub fn push(&mut self, key: Key, charged_ns: u64, job: J) {
         let clock_ns = self.clock_ns;
         self.change(key, |share| {
             if share.jobs.is_empty() && share.running == 0 {
@@ -209,7 +209,7 @@ mod tests {
     fn equal_jobs_go_round() {
         let mut queue = FairQueue::default();
         for n in 0..9u64 {
-            queue.push(n % 3, n, 0);
+            queue.push(n % 3, 0, n);
         }
         let mut order = vec![];
         while let Some((key, job)) = queue.take(LAST) {
@@ -226,8 +226,8 @@ mod tests {
         let cost = [50, 5];
         let mut used = [0u64; 2];
         for _ in 0..10_000 {
-            queue.push(0, (), 0);
-            queue.push(1, (), 0);
+            queue.push(0, 0, ());
+            queue.push(1, 0, ());
         }
         while used[0] + used[1] < 50_000 {
             let (key, ()) = queue.take(LAST).expect("both have jobs");
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn one_tenant_leaves_one_thread_idle() {
         let mut queue = FairQueue::default();
-        (0..9).for_each(|n| queue.push(7, n, 0));
+        (0..9).for_each(|n| queue.push(7, 0, n));
         let taken = (1..=4).rev().take_while(|&idle| queue.take(Room { idle, tenant_max: 8 }).is_some()).count();
         assert_eq!(taken, 3, "of 4 threads");
         assert!(queue.take(LAST).is_none());
@@ -252,16 +252,16 @@ mod tests {
     #[test]
     fn one_thread_alone_serves_everybody() {
         let mut queue = FairQueue::default();
-        queue.push(1, (), 0);
+        queue.push(1, 0, ());
         assert!(queue.take(LAST).is_some());
     }
 
     #[test]
     fn while_another_waits_each_has_one_thread() {
         let mut queue = FairQueue::default();
-        (0..9).for_each(|_| queue.push(1, (), 0));
+        (0..9).for_each(|_| queue.push(1, 0, ()));
         assert_eq!(queue.take(ROOMY).map(|(key, ())| key), Some(1));
-        queue.push(2, (), 1_000_000);
+        queue.push(2, 1_000_000, ());
         assert_eq!(queue.take(ROOMY).map(|(key, ())| key), Some(2), "though it used more CPU time");
         assert_eq!(queue.take(ROOMY).map(|(key, ())| key), Some(1));
     }
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_tenant_never_has_more_than_its_most() {
         let mut queue = FairQueue::default();
-        (0..9).for_each(|_| queue.push(1, (), 0));
+        (0..9).for_each(|_| queue.push(1, 0, ()));
         let room = Room { idle: 100, tenant_max: 2 };
         assert_eq!((0..9).filter(|_| queue.take(room).is_some()).count(), 2);
     }
@@ -277,16 +277,16 @@ mod tests {
     #[test]
     fn pausing_saves_up_no_claim_and_clears_no_debt() {
         let mut queue = FairQueue::default();
-        queue.push(1, "a", 0);
+        queue.push(1, 0, "a");
         queue.take(LAST);
         queue.ended(1, 100);
-        queue.push(2, "b", 0);
+        queue.push(2, 0, "b");
         queue.take(LAST);
         queue.ended(2, 10);
         check(&queue);
-        queue.push(1, "c", 0);
-        queue.push(2, "d", 0);
-        queue.push(3, "e", 0);
+        queue.push(1, 0, "c");
+        queue.push(2, 0, "d");
+        queue.push(3, 0, "e");
         assert_eq!(queue.take(LAST), Some((3, "e")), "new, at the clock");
         assert_eq!(queue.take(LAST), Some((2, "d")), "owes 10");
         assert_eq!(queue.take(LAST), Some((1, "c")), "owes 100");
@@ -301,7 +301,7 @@ mod tests {
     fn the_oldest_are_removed_up_to_the_first_that_fits() {
         let mut queue = FairQueue::default();
         for (key, job) in [(1, 10), (1, 11), (1, 30), (2, 12), (2, 31)] {
-            queue.push(key, job, 0);
+            queue.push(key, 0, job);
         }
         let mut gone = queue.remove_oldest(|&job| job < 20);
         gone.sort_unstable();
@@ -315,9 +315,9 @@ mod tests {
     #[test]
     fn the_unserved_can_be_picked_by_age() {
         let mut queue = FairQueue::default();
-        queue.push(1, 10, 0);
-        queue.push(1, 11, 0);
-        queue.push(2, 20, 5);
+        queue.push(1, 0, 10);
+        queue.push(1, 0, 11);
+        queue.push(2, 5, 20);
         assert_eq!(queue.take_unserved(|&job| job >= 20), Some((2, 20)));
         assert_eq!(queue.take_unserved(|&job| job >= 20), None);
         assert_eq!(queue.take_unserved(|&job| job >= 10), Some((1, 10)));

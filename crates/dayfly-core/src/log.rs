@@ -14,12 +14,17 @@ use std::time::SystemTime;
 /// Records that may wait. At 8 KiB of text a request this holds 128 whole requests' worth of 64 lines.
 const RECORDS_MAX: usize = 8192;
 
+/// The level of a program's failure.
+pub const LEVEL_ERROR: u8 = 3;
+/// The level of a fault of the server's own.
+pub const LEVEL_CRITICAL: u8 = 4;
+
 /// One line that a tenant's program logged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogRecord {
     /// Seconds since 1970 when the answer was committed.
     pub time_s: f64,
-    /// The tenant's name.
+    /// The tenant's name; empty for what the server itself reports.
     #[serde(serialize_with = "as_text")]
     pub tenant: Arc<str>,
     /// Its release, as 64 hexadecimal digits.
@@ -44,7 +49,7 @@ pub struct Origin<'a> {
     /// The tenant's name.
     pub tenant: &'a Arc<str>,
     /// The release's digest.
-    pub release: &'a Arc<str>,
+    pub release: &'a str,
     /// The request.
     pub request_id: RequestId,
 }
@@ -66,12 +71,12 @@ impl Log {
     /// Commits the lines of the run that answers, and empties them. Never blocks.
     pub fn commit(&self, origin: &Origin<'_>, lines: &mut LogLines) {
         if !lines.lines.is_empty() {
-            let time_s = since_1970_s();
+            let (time_s, release) = (since_1970_s(), Arc::<str>::from(origin.release));
             for (level, text) in lines.lines.drain(..) {
                 self.push(LogRecord {
                     time_s,
                     tenant: origin.tenant.clone(),
-                    release: origin.release.clone(),
+                    release: release.clone(),
                     request_id: origin.request_id,
                     level,
                     text,
@@ -79,6 +84,19 @@ impl Log {
             }
         }
         lines.clear();
+    }
+
+    /// Reports a fault of the server's own, for the operator.
+    pub fn report(&self, request_id: RequestId, text: String) {
+        let nobody: Arc<str> = Arc::default();
+        self.push(LogRecord {
+            time_s: since_1970_s(),
+            tenant: nobody.clone(),
+            release: nobody,
+            request_id,
+            level: LEVEL_CRITICAL,
+            text,
+        });
     }
 
     fn push(&self, record: LogRecord) {
@@ -110,7 +128,7 @@ mod tests {
     fn commit(log: &Log, texts: &[&str]) {
         let lines = texts.iter().map(|&text| (1, text.to_owned())).collect();
         let request_id = RequestIds::for_threads(1).expect("random octets")[0].draw();
-        let origin = Origin { tenant: &"hello".into(), release: &"00".into(), request_id };
+        let origin = Origin { tenant: &"hello".into(), release: "00", request_id };
         let mut lines = LogLines { lines, bytes: 1, cut: 0 };
         log.commit(&origin, &mut lines);
         assert!(lines.lines.is_empty());
@@ -125,6 +143,14 @@ mod tests {
         let texts: Vec<String> = log.drain().into_iter().map(|record| record.text).collect();
         assert_eq!(texts, ["a", "b", "c"]);
         assert!(log.drain().is_empty());
+    }
+
+    #[test]
+    fn the_servers_own_reports_name_no_tenant() {
+        let log = Log::default();
+        log.report(RequestIds::for_threads(1).expect("random octets")[0].draw(), "a fault".to_owned());
+        let record = &log.drain()[0];
+        assert_eq!((&*record.tenant, record.level, record.text.as_str()), ("", LEVEL_CRITICAL, "a fault"));
     }
 
     #[test]

@@ -1,34 +1,12 @@
 //! Counters. Each I/O thread writes its own cache lines, in all and for each tenant; reading sums them.
 
+use crate::engine::CountersSnapshot;
 use crate::error::Cause;
+use crate::event_loop::Gauges;
+use crate::sandbox::Lane;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Where a request was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// On the I/O thread.
-    Inline,
-    /// In the overflow lane.
-    Overflow,
-    /// In the lane for blocking hostcalls.
-    Blocking,
-}
-
-impl Lane {
-    /// All lanes, in the order of their counters.
-    pub const ALL: [Lane; 3] = [Lane::Inline, Lane::Overflow, Lane::Blocking];
-
-    /// The fixed name, as in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Lane::Inline => "inline",
-            Lane::Overflow => "overflow",
-            Lane::Blocking => "blocking",
-        }
-    }
-}
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,13 +137,24 @@ pub struct TenantStats {
     pub rerun_cpu_ns: u64,
     /// Log lines cut at the limits.
     pub log_cut: u64,
-    /// Requests that wait in or run in the overflow lanes now.
-    pub overflow_requests: u64,
-    /// Octets of content that those hold now.
-    pub overflow_bytes: u64,
+    /// Requests that wait for or run in another lane now.
+    pub elsewhere: u64,
+    /// Octets of content that those keep now.
+    pub kept_bytes: u64,
 }
 
 impl TenantStats {
+    /// Adds the requests and costs of a tenant that is gone.
+    pub fn absorb(&mut self, other: &TenantStats) {
+        self.cpu_ns += other.cpu_ns;
+        self.reruns += other.reruns;
+        self.rerun_cpu_ns += other.rerun_cpu_ns;
+        self.log_cut += other.log_cut;
+        for line in &other.requests {
+            self.add_requests(line.outcome, line.lane, line.count);
+        }
+    }
+
     /// Adds what one thread has counted.
     pub fn add(&mut self, counters: &TenantCounters) {
         self.cpu_ns += counters.cpu_ns.get();
@@ -174,13 +163,12 @@ impl TenantStats {
         self.log_cut += counters.log_cut.get();
         for outcome in Outcome::all() {
             for lane in Lane::ALL {
-                self.add_requests(outcome, lane, counters.ended[outcome.index()][lane as usize].get());
+                self.add_requests(outcome.name(), lane.name(), counters.ended[outcome.index()][lane as usize].get());
             }
         }
     }
 
-    fn add_requests(&mut self, outcome: Outcome, lane: Lane, count: u64) {
-        let (outcome, lane) = (outcome.name(), lane.name());
+    fn add_requests(&mut self, outcome: &'static str, lane: &'static str, count: u64) {
         match self.requests.iter_mut().find(|known| known.outcome == outcome && known.lane == lane) {
             Some(found) => found.count += count,
             None if count > 0 => self.requests.push(RequestCount { outcome, lane, count }),
@@ -205,8 +193,8 @@ pub struct ThreadStats {
     pub direct: u64,
     /// Wall time of the runs that were thrown away, nanoseconds.
     pub wasted_ns: u64,
-    /// Longest time that one run kept the thread from its other connections, nanoseconds; at most the resolution of
-    /// the coarse clock (1 ms) above the truth.
+    /// Longest time that one run kept the thread from its other connections, nanoseconds. For the first run of a
+    /// tenant that was trusted, what its turn had done before is included.
     pub longest_stall_ns: u64,
     /// Requests for which nobody is mounted.
     pub unknown: u64,
@@ -214,6 +202,21 @@ pub struct ThreadStats {
     pub baseline: u64,
     /// Panics caught.
     pub panics: u64,
+    /// Connections now.
+    pub connections: u64,
+    /// Connections accepted since the server's start.
+    pub accepted: u64,
+    /// Deadlines of clients that passed since the server's start.
+    pub expired: u64,
+}
+
+impl ThreadStats {
+    /// Adds the figures of the thread's event loop.
+    pub fn set_gauges(&mut self, gauges: &Gauges) {
+        self.connections = gauges.connections.load(Ordering::Relaxed) as u64;
+        self.accepted = gauges.accepted.load(Ordering::Relaxed);
+        self.expired = gauges.expired.load(Ordering::Relaxed);
+    }
 }
 
 impl From<&ThreadCounters> for ThreadStats {
@@ -227,6 +230,7 @@ impl From<&ThreadCounters> for ThreadStats {
             unknown: counters.unknown.get(),
             baseline: counters.baseline.get(),
             panics: counters.panics.get(),
+            ..ThreadStats::default()
         }
     }
 }
@@ -237,7 +241,7 @@ pub struct LaneStats {
     /// Its threads.
     pub threads: u64,
     /// Requests that wait now.
-    pub queued: u64,
+    pub waiting: u64,
     /// Runs done.
     pub runs: u64,
     /// CPU time of its threads' runs, restores included, nanoseconds.
@@ -265,6 +269,8 @@ pub struct Stats {
     pub overflow: LaneStats,
     /// The lane for blocking hostcalls.
     pub blocking: LaneStats,
+    /// What the sandboxes of the core have done.
+    pub sandboxes: CountersSnapshot,
     /// Log records lost because nobody drained them in time.
     pub log_dropped: u64,
 }

@@ -1,0 +1,195 @@
+//! What one I/O thread knows of the tenants that it serves: where their requests start, and what a run taught it.
+
+use crate::error::Stop;
+use crate::placement::{Feedback, Habit, INLINE_CPU_NS_MAX, Placement, Start};
+use crate::sandbox::{Allowance, Lane};
+use crate::stats::ThreadCounters;
+use crate::tenant::Tenant;
+use dayfly_sys::thread::cpu_ns;
+use std::time::Instant;
+
+/// What a run on the I/O thread may use. No deadline: its budget ends long before any.
+pub const INLINE: Allowance = Allowance { lane: Lane::Inline, cpu_ns_max: INLINE_CPU_NS_MAX, wall_deadline: None };
+
+/// One run in so many is timed on the CPU clock, and counts for all: two looks cost 300 ns, 5 ns a run.
+const SAMPLE_EVERY: u32 = 64;
+
+/// One I/O thread's knowledge.
+#[derive(Debug)]
+pub struct Lanes {
+    placement: Placement,
+    habits: Vec<(u64, Habit)>,
+    runs: u32,
+    /// One look at the clock serves all requests of a turn: a run that nobody timed began after it.
+    turn_began: Instant,
+}
+
+/// A run on the I/O thread, timed if there is doubt.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// For tenants that are not trusted: what is wasted must be known. Of others it is known to be no more than has
+    /// passed of the turn.
+    began: Option<Instant>,
+    /// For samples.
+    began_ns: Option<u64>,
+}
+
+/// What became of a run on the I/O thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It ended here, well or not. Its CPU time, if it was a sample, counts for all runs since the last one.
+    Ended {
+        /// Estimated CPU time, nanoseconds.
+        cpu_ns: u64,
+    },
+    /// It was thrown away after so much time, and is run again in this lane.
+    Again {
+        /// Where.
+        lane: Lane,
+        /// What it took, nanoseconds.
+        wasted_ns: u64,
+    },
+}
+
+impl Lanes {
+    /// Nothing is known yet.
+    pub fn new(now: Instant) -> Lanes {
+        Lanes { placement: Placement::new(now), habits: Vec::new(), runs: 0, turn_began: now }
+    }
+
+    /// The thread has waited and goes to work.
+    pub fn begin_turn(&mut self, now: Instant) {
+        self.turn_began = now;
+    }
+
+    /// Where a request of the tenant starts; reads a clock only if there is doubt about the tenant.
+    pub fn start(&mut self, tenant: &Tenant) -> Lane {
+        let (placement, habit) = self.parts(tenant);
+        match placement.start(habit, Instant::now) {
+            Start::Inline => Lane::Inline,
+            Start::Overflow => Lane::Overflow,
+            Start::Blocking => Lane::Blocking,
+        }
+    }
+
+    /// A run on this thread begins.
+    pub fn begin(&mut self, tenant: &Tenant) -> Trial {
+        self.runs = self.runs.wrapping_add(1);
+        let sampled = self.runs.is_multiple_of(SAMPLE_EVERY);
+        let (_, habit) = self.parts(tenant);
+        Trial { began: (!habit.trusted()).then(Instant::now), began_ns: sampled.then(cpu_ns) }
+    }
+
+    /// A run on this thread has ended: judges it, learns from it and counts it.
+    pub fn judge(
+        &mut self,
+        tenant: &Tenant,
+        trial: Trial,
+        ended: &Result<(), Stop>,
+        restores_quickly: bool,
+        counters: &ThreadCounters,
+    ) -> Verdict {
+        let turn_began = self.turn_began;
+        let (placement, habit) = self.parts(tenant);
+        let (lane, count) = match ended {
+            Err(Stop::Cpu) => (Lane::Overflow, &counters.overruns),
+            Err(Stop::Blocks) => (Lane::Blocking, &counters.blocked),
+            _ => {
+                if restores_quickly {
+                    habit.ran_well();
+                } else {
+                    placement.ran_large(habit, Instant::now());
+                }
+                let sampled = trial.began_ns.map_or(0, |began_ns| cpu_ns() - began_ns);
+                return Verdict::Ended { cpu_ns: sampled * SAMPLE_EVERY as u64 };
+            }
+        };
+        let now = Instant::now();
+        let wasted = now.saturating_duration_since(trial.began.unwrap_or(turn_began));
+        match lane {
+            Lane::Blocking => placement.blocked(habit, wasted, now),
+            _ => placement.overran(habit, wasted, now),
+        }
+        let wasted_ns = wasted.as_nanos() as u64;
+        count.add(1);
+        counters.wasted_ns.add(wasted_ns);
+        counters.longest_stall_ns.raise_to(wasted_ns);
+        Verdict::Again { lane, wasted_ns }
+    }
+
+    /// Another lane has run a request of the tenant.
+    pub fn learn(&mut self, tenant: &Tenant, feedback: Feedback) {
+        let (placement, habit) = self.parts(tenant);
+        placement.learn(habit, feedback, Instant::now());
+    }
+
+    /// What is known of the tenant; nothing, if its index belonged to another one before.
+    fn parts(&mut self, tenant: &Tenant) -> (&mut Placement, &mut Habit) {
+        if tenant.index >= self.habits.len() {
+            self.habits.resize(tenant.index + 1, (u64::MAX, Habit::NEW));
+        }
+        let (key, habit) = &mut self.habits[tenant.index];
+        if *key != tenant.key {
+            (*key, *habit) = (tenant.key, Habit::NEW);
+        }
+        (&mut self.placement, habit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(lanes: &mut Lanes, tenant: &Tenant, ended: &Result<(), Stop>, counters: &ThreadCounters) -> Verdict {
+        let trial = lanes.begin(tenant);
+        lanes.judge(tenant, trial, ended, true, counters)
+    }
+
+    #[test]
+    fn an_overrun_goes_on_in_the_overflow_lane_and_the_next_starts_there() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let tenant = Tenant::new("slow", 7, 3, 1);
+        assert_eq!(lanes.start(&tenant), Lane::Inline);
+        let verdict = judged(&mut lanes, &tenant, &Err(Stop::Cpu), &counters);
+        assert!(matches!(verdict, Verdict::Again { lane: Lane::Overflow, .. }), "{verdict:?}");
+        assert_eq!(lanes.start(&tenant), Lane::Overflow);
+        assert_eq!(counters.overruns.get(), 1);
+        assert!(counters.longest_stall_ns.get() > 0);
+    }
+
+    #[test]
+    fn a_run_that_would_block_goes_on_in_the_lane_for_that() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let tenant = Tenant::new("sleeper", 7, 0, 1);
+        let verdict = judged(&mut lanes, &tenant, &Err(Stop::Blocks), &counters);
+        assert!(matches!(verdict, Verdict::Again { lane: Lane::Blocking, .. }), "{verdict:?}");
+        assert_eq!(lanes.start(&tenant), Lane::Blocking);
+    }
+
+    #[test]
+    fn a_failure_in_time_is_no_overrun() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let tenant = Tenant::new("trap", 7, 0, 1);
+        for ended in [Ok(()), Err(Stop::Trap(String::new())), Err(Stop::Memory)] {
+            assert!(matches!(judged(&mut lanes, &tenant, &ended, &counters), Verdict::Ended { .. }));
+        }
+        assert_eq!(lanes.start(&tenant), Lane::Inline);
+    }
+
+    #[test]
+    fn nothing_is_held_against_the_next_tenant_with_an_index() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        judged(&mut lanes, &Tenant::new("slow", 7, 0, 1), &Err(Stop::Cpu), &counters);
+        assert_eq!(lanes.start(&Tenant::new("other", 8, 0, 1)), Lane::Inline);
+    }
+
+    #[test]
+    fn cpu_time_is_estimated_from_samples() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let tenant = Tenant::new("a", 7, 0, 1);
+        let samples = (0..10 * SAMPLE_EVERY)
+            .filter(|_| judged(&mut lanes, &tenant, &Ok(()), &counters) != Verdict::Ended { cpu_ns: 0 })
+            .count();
+        assert!(samples <= 10, "one in {SAMPLE_EVERY}");
+    }
+}
