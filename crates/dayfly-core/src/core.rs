@@ -1,0 +1,458 @@
+//! The data plane as one value: a few coarse calls, plain values across. Methods may be called from any thread.
+//!
+//! ```text
+//!   Core ── engine, code cache, router, log, counters          live as long as the core
+//!    └─ serve ── I/O threads: listener, event loop, Server      live as long as one call of `serve`
+//!            └── Overflow: the threads of the other lanes
+//! ```
+
+use crate::code_cache::CodeCache;
+use crate::crew::spawn;
+use crate::engine::{Engine, EngineOptions, Paranoid, Protection};
+use crate::error::Error;
+use crate::event_loop::{self, EventLoop, Gauges, Spin, StopHandle};
+use crate::forwarded::TrustedProxies;
+use crate::freeze::{self, Snapshot};
+use crate::idle::THREADS_MAX;
+use crate::limits::Limits;
+use crate::listener::{self, Listener};
+use crate::log::{Log, LogRecord};
+use crate::overflow::{self, Late, Overflow, panic_message};
+use crate::release::Release;
+use crate::request_id::RequestIds;
+use crate::router::{Mounts, Router};
+use crate::server::{Baseline, Parts, Server, Shared};
+use crate::stats::{Stats, TenantStats, ThreadCounters, ThreadStats};
+use crate::tenant::{Current, Tenant};
+use dayfly_sys::thread as system;
+use serde::{Deserialize, Deserializer, de};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Length of an I/O thread's time slice: it gets the processor soon after it wakes, and others soon after that.
+const IO_SLICE_NS: u64 = 100_000;
+
+/// How sandboxes are made and where they run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoreOptions {
+    /// Directory of compiled machine code; any of it may be deleted at any time. No default.
+    pub code_cache: PathBuf,
+    /// How first writes to a page are noticed. Default: whatever the kernel does best.
+    #[serde(default, deserialize_with = "protection")]
+    pub protection: Protection,
+    /// Check after every restore that the memory is the image: for tests, about ten times slower. Default off.
+    #[serde(default)]
+    pub paranoid: bool,
+    /// Threads that serve connections. Default 0: one for each processor that this process may use.
+    #[serde(default)]
+    pub threads: usize,
+    /// Threads for requests beyond the inline budget. Default 0: as above.
+    #[serde(default)]
+    pub overflow_threads: usize,
+    /// Microseconds that an I/O thread polls before it sleeps; 0: it sleeps at once. Default none: as recent pauses
+    /// were.
+    #[serde(default)]
+    pub spin_us: Option<u32>,
+}
+
+impl CoreOptions {
+    /// Everything at its default.
+    pub fn new(code_cache: PathBuf) -> CoreOptions {
+        CoreOptions {
+            code_cache,
+            protection: Protection::Auto,
+            paranoid: false,
+            threads: 0,
+            overflow_threads: 0,
+            spin_us: None,
+        }
+    }
+
+    /// Replaces what is left to us by what it stands for.
+    fn completed(mut self) -> Result<CoreOptions, Error> {
+        let processors = processors();
+        for (name, threads) in [("threads", &mut self.threads), ("overflow_threads", &mut self.overflow_threads)] {
+            if *threads > THREADS_MAX {
+                return Err(Error::Invalid(format!("`{name}` cannot be {threads}; allowed: 0 to {THREADS_MAX}")));
+            }
+            if *threads == 0 {
+                *threads = processors.min(THREADS_MAX);
+            }
+        }
+        Ok(self)
+    }
+
+    fn engine(&self) -> EngineOptions {
+        let paranoid = if self.paranoid { Paranoid::Every(1) } else { Paranoid::Off };
+        EngineOptions { protection: self.protection, paranoid }
+    }
+
+    fn overflow(&self) -> overflow::Options {
+        overflow::Options { io_threads: self.threads, processors: processors(), threads: self.overflow_threads }
+    }
+
+    fn event_loop(&self) -> event_loop::Options {
+        let spin = self.spin_us.map_or(Spin::Auto, |us| Spin::For(Duration::from_micros(us.into())));
+        event_loop::Options { spin, ..event_loop::Options::default() }
+    }
+}
+
+fn protection<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protection, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = [Protection::Auto, Protection::Userfault, Protection::Mprotect];
+    known.into_iter().find(|protection| protection.name() == name).ok_or_else(|| {
+        de::Error::custom(format!("`protection` cannot be `{name}`; allowed: auto, userfault, mprotect"))
+    })
+}
+
+/// Processors that this process may use.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Where the server listens and whom it believes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerOptions {
+    /// Name or address to listen on. Default 127.0.0.1.
+    pub host: String,
+    /// Port to listen on; 0 takes any free one. Default 8080.
+    pub port: u16,
+    /// Further listening sockets in the file system. Default none.
+    pub unix_paths: Vec<PathBuf>,
+    /// Networks, addresses or `unix`, whose word about the client is believed. Default none.
+    pub trusted_proxies: Vec<String>,
+    /// Path that answers `baseline_body` from the same HTTP code with no sandbox. Default none.
+    pub baseline_path: Option<String>,
+    /// What it answers. Default nothing.
+    pub baseline_body: String,
+    /// Its media type. Default `text/plain`.
+    pub baseline_content_type: String,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+            unix_paths: Vec::new(),
+            trusted_proxies: Vec::new(),
+            baseline_path: None,
+            baseline_body: String::new(),
+            baseline_content_type: "text/plain".to_owned(),
+        }
+    }
+}
+
+impl ServerOptions {
+    fn baseline(&self) -> Result<Option<Baseline>, Error> {
+        let Some(path) = &self.baseline_path else { return Ok(None) };
+        let content_type = &self.baseline_content_type;
+        if !path.starts_with('/') {
+            return Err(Error::Invalid(format!("baseline path `{path}` must begin with `/`")));
+        }
+        if !content_type.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) {
+            return Err(Error::Invalid(format!("`{}` is no media type", content_type.escape_debug())));
+        }
+        Ok(Some(Baseline {
+            path: path.clone(),
+            body: self.baseline_body.clone().into_bytes(),
+            field_lines: format!("Content-Type: {content_type}\r\n").into_bytes(),
+        }))
+    }
+}
+
+/// A tenant and where it answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSpec {
+    /// Its name.
+    pub name: String,
+    /// Its own hosts, without port.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Path prefixes at which it answers on every host that is no tenant's own.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// What one request may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The data plane.
+pub struct Core {
+    options: CoreOptions,
+    engine: Engine,
+    code_cache: CodeCache,
+    router: Arc<Router<Current>>,
+    tenants: Mutex<Tenants>,
+    log: Arc<Log>,
+    counters: Vec<Arc<ThreadCounters>>,
+    /// `serve` runs.
+    busy: AtomicBool,
+    serving: Mutex<Option<Serving>>,
+    stop: Mutex<StopHandle>,
+    began: Instant,
+}
+
+/// What publishing needs to know of the tenants. Held while a tenant comes or goes.
+#[derive(Debug, Default)]
+struct Tenants {
+    last_key: u64,
+    indexes: usize,
+    free_indexes: Vec<usize>,
+    retired: TenantStats,
+}
+
+impl Tenants {
+    /// A tenant that was not published before.
+    fn enter(&mut self, name: &str, io_threads: usize) -> Arc<Tenant> {
+        self.last_key += 1;
+        let index = self.free_indexes.pop().unwrap_or_else(|| {
+            self.indexes += 1;
+            self.indexes - 1
+        });
+        Arc::new(Tenant::new(name, self.last_key, index, io_threads))
+    }
+
+    fn leave(&mut self, tenant: &Tenant) {
+        self.free_indexes.push(tenant.index);
+        self.retired.absorb(&tenant.stats(""));
+    }
+}
+
+/// What other threads look at while the server runs.
+struct Serving {
+    shared: Arc<Shared>,
+    gauges: Vec<Arc<Gauges>>,
+}
+
+impl Core {
+    /// Starts the engine; no thread serves yet.
+    ///
+    /// # Errors
+    /// `Invalid` for an option out of range; `Io` if the code cache cannot be opened or the kernel lacks something.
+    pub fn new(options: CoreOptions) -> Result<Core, Error> {
+        let options = options.completed()?;
+        let counters = (0..options.threads).map(|_| Arc::default()).collect();
+        Ok(Core {
+            engine: Engine::new(&options.engine())?,
+            code_cache: CodeCache::open(&options.code_cache)?,
+            router: Arc::default(),
+            tenants: Mutex::default(),
+            log: Arc::default(),
+            counters,
+            busy: AtomicBool::new(false),
+            serving: Mutex::default(),
+            stop: Mutex::new(StopHandle::new()?),
+            began: Instant::now(),
+            options,
+        })
+    }
+
+    /// Instruments and compiles a program, runs its start-up and `on_init` once, and keeps the result. Blocks up to
+    /// the limits.
+    ///
+    /// # Errors
+    /// `Refused` or `InitFailed`: the program's fault, with the reason.
+    pub fn freeze(&self, wasm: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
+        freeze::freeze(&self.engine, &self.code_cache, wasm, limits)
+    }
+
+    /// Makes the release in this directory the one that answers for a tenant. Requests that come later get it;
+    /// requests in flight keep theirs. Blocks while machine code is read or made.
+    ///
+    /// # Errors
+    /// `Damaged` if a file does not have its digest, `Invalid` if a host or path belongs to another tenant or is
+    /// malformed. Then the tenant is what it was.
+    pub fn publish(&self, spec: &TenantSpec, release: &Path) -> Result<(), Error> {
+        self.mount(spec, Release::load(release, &self.engine, &self.code_cache)?)
+    }
+
+    /// As [`Core::publish`], straight from a snapshot: for rehearsals, tests and benchmarks.
+    ///
+    /// # Errors
+    /// As [`Core::publish`].
+    pub fn publish_snapshot(&self, spec: &TenantSpec, snapshot: &Snapshot) -> Result<(), Error> {
+        self.mount(spec, Release::from_snapshot(&self.engine, &self.code_cache, snapshot, &spec.limits)?)
+    }
+
+    fn mount(&self, spec: &TenantSpec, release: Arc<Release>) -> Result<(), Error> {
+        let mounts = Mounts { hosts: spec.hosts.clone(), paths: spec.paths.clone() };
+        let mut tenants = lock(&self.tenants);
+        let known = self.router.routes().get(&spec.name).map(|current| current.tenant.clone());
+        let tenant = known.clone().unwrap_or_else(|| tenants.enter(&spec.name, self.options.threads));
+        let current = Current { tenant: tenant.clone(), release, limits: spec.limits };
+        let published = self.router.publish(&tenant.name, &mounts, Arc::new(current));
+        if published.is_err() && known.is_none() {
+            tenants.leave(&tenant);
+        }
+        published
+    }
+
+    /// Takes a tenant away; requests in flight are finished.
+    ///
+    /// # Errors
+    /// `Invalid` if there is no such tenant.
+    pub fn retire(&self, name: &str) -> Result<(), Error> {
+        let mut tenants = lock(&self.tenants);
+        let known = self.router.routes().get(name).map(|current| current.tenant.clone());
+        self.router.retire(name)?;
+        if let Some(tenant) = known {
+            tenants.leave(&tenant);
+        }
+        Ok(())
+    }
+
+    /// Serves until [`Core::stop`]; blocks. Calls `on_ready` with the address once connections are answered.
+    ///
+    /// # Errors
+    /// `AddressInUse`, `Invalid` or `Io` before `on_ready`; `Io` after it if a thread cannot go on.
+    pub fn serve(&self, options: &ServerOptions, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+        if self.busy.swap(true, Ordering::Acquire) {
+            return Err(Error::Invalid("this core serves already".to_owned()));
+        }
+        let stop = lock(&self.stop).clone();
+        let served = self.serve_until(&stop, options, on_ready);
+        if let Some(serving) = lock(&self.serving).take() {
+            serving.shared.overflow.stop();
+        }
+        let fresh = StopHandle::new().map(|fresh| *lock(&self.stop) = fresh);
+        self.busy.store(false, Ordering::Release);
+        served.and(fresh)
+    }
+
+    /// Stops accepting, finishes what is in flight, and lets `serve` return, also one that is still to come. Asked a
+    /// second time, it ends connections at once. Never blocks.
+    pub fn stop(&self) {
+        lock(&self.stop).stop();
+    }
+
+    /// All counters, summed.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            uptime_s: self.began.elapsed().as_secs_f64(),
+            threads: self.counters.iter().map(|counters| ThreadStats::from(&**counters)).collect(),
+            retired: lock(&self.tenants).retired.clone(),
+            sandboxes: self.engine.counters().snapshot(),
+            log_dropped: self.log.dropped(),
+            ..Stats::default()
+        };
+        for (name, current) in self.router.routes().all() {
+            stats.tenants.insert(name.to_string(), current.tenant.stats(current.release.digest()));
+        }
+        if let Some(serving) = &*lock(&self.serving) {
+            (stats.overflow, stats.blocking) = serving.shared.overflow.stats();
+            stats.threads.iter_mut().zip(&serving.gauges).for_each(|(thread, gauges)| thread.set_gauges(gauges));
+        }
+        stats
+    }
+
+    /// Takes the waiting log records, oldest first. Never blocks.
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.log.drain()
+    }
+
+    /// Starts the threads, and waits for their end.
+    fn serve_until(
+        &self,
+        stop: &StopHandle,
+        options: &ServerOptions,
+        on_ready: impl FnOnce(SocketAddr),
+    ) -> Result<(), Error> {
+        let (address, listeners) = self.listen(options)?;
+        let lives = self.prepare(stop, options, listeners)?;
+        let threads: Vec<Result<IoThread, Error>> = lives.into_iter().map(|life| life.start(stop)).collect();
+        if threads.iter().all(Result::is_ok) {
+            on_ready(address);
+        }
+        threads.into_iter().map(join).fold(Ok(()), Result::and)
+    }
+
+    /// What each I/O thread needs, and the other lanes. From here on the core's figures tell of this server.
+    fn prepare(
+        &self,
+        stop: &StopHandle,
+        options: &ServerOptions,
+        listeners: Vec<Vec<Listener>>,
+    ) -> Result<Vec<IoLife>, Error> {
+        let baseline = options.baseline()?;
+        let trusted_proxies = TrustedProxies::parse(&options.trusted_proxies)?;
+        let overflow = Overflow::start(self.options.overflow(), &self.engine, &self.log)?;
+        let shared = Arc::new(Shared { overflow, log: self.log.clone(), trusted_proxies, baseline });
+        let ids = RequestIds::for_threads(self.options.threads)?;
+        let (mut lives, mut gauges) = (Vec::new(), Vec::new());
+        for (thread, (listeners, ids)) in listeners.into_iter().zip(ids).enumerate() {
+            let event_loop = EventLoop::new(self.options.event_loop(), stop.clone())?;
+            gauges.push(event_loop.gauges());
+            let parts = Parts {
+                thread,
+                shared: shared.clone(),
+                counters: self.counters[thread].clone(),
+                routes: self.router.view(),
+                engine: self.engine.clone(),
+                ids,
+                mailbox: event_loop.mailbox(),
+            };
+            lives.push(IoLife { event_loop, listeners, parts });
+        }
+        *lock(&self.serving) = Some(Serving { shared, gauges });
+        Ok(lives)
+    }
+
+    /// For each thread its listeners, and the address that they share.
+    fn listen(&self, options: &ServerOptions) -> Result<(SocketAddr, Vec<Vec<Listener>>), Error> {
+        let count = self.options.threads;
+        let address = listener::resolve(&options.host, options.port)?;
+        let mut of_threads: Vec<Vec<Listener>> =
+            listener::tcp(address, count)?.into_iter().map(|listener| vec![listener]).collect();
+        for path in &options.unix_paths {
+            let listeners = listener::unix(path, count)?;
+            of_threads.iter_mut().zip(listeners).for_each(|(own, listener)| own.push(listener));
+        }
+        Ok((of_threads[0][0].address().unwrap_or(address), of_threads))
+    }
+}
+
+type IoThread = JoinHandle<Result<(), Error>>;
+
+/// All that one I/O thread works on, before it starts.
+struct IoLife {
+    event_loop: EventLoop<Box<Late>>,
+    listeners: Vec<Listener>,
+    parts: Parts,
+}
+
+impl IoLife {
+    fn start(self, stop: &StopHandle) -> Result<IoThread, Error> {
+        let stop_others = stop.clone();
+        let started = spawn(&format!("io-{}", self.parts.thread), move || {
+            // A kernel that refuses makes the thread's answers a little later, that is all.
+            let _ = system::slice_ns(IO_SLICE_NS);
+            let ended = catch_unwind(AssertUnwindSafe(|| self.run()));
+            let ended = ended.unwrap_or_else(|panic| Err(Error::Internal(panic_message(&*panic).to_owned())));
+            // Half a server is worse than none.
+            ended.inspect_err(|_| stop_others.stop())
+        });
+        started.inspect_err(|_| stop.stop())
+    }
+
+    fn run(self) -> Result<(), Error> {
+        self.event_loop.run(self.listeners, &mut Server::new(self.parts))
+    }
+}
+
+fn join(thread: Result<IoThread, Error>) -> Result<(), Error> {
+    thread?.join().unwrap_or_else(|panic| Err(Error::Internal(panic_message(&*panic).to_owned())))
+}
+
+/// A panic under one of these locks is reported where it happened; what they guard is whole at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,322 @@
+//! The way of a request from its connection to its sandbox and back, on one I/O thread. Read [`Server::serve_one`].
+
+use crate::engine::Engine;
+use crate::error::Cause;
+use crate::event_loop::Mailbox;
+use crate::forwarded::TrustedProxies;
+use crate::kept::KeptRequest;
+use crate::lanes::{INLINE, Lanes, Verdict};
+use crate::log::{Log, Origin};
+use crate::message::{Answer, Request};
+use crate::overflow::{Client, Job, Late, Overflow, Spent, note};
+use crate::problem::{Problem, Refused};
+use crate::request_id::{RequestId, RequestIds};
+use crate::router::View;
+use crate::sandbox::Lane;
+use crate::seen::Seen;
+use crate::slots::Slots;
+use crate::stats::{Outcome, ThreadCounters};
+use crate::tenant::Current;
+use dayfly_http1::{Answered, Framing, Handler, Head, Peer, Refusal, Respond, Ticket};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A refusal for lack of room is sent this late: told at once, a client in a loop would ask again at once, and the
+/// refusals alone would fill the I/O thread (a queue of 8 beside 64 such clients took two thirds of a neighbour's rate).
+const REFUSAL_DELAY: Duration = Duration::from_millis(20);
+
+/// The page that is answered without a sandbox, for comparison.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The one path, compared as received.
+    pub path: String,
+    /// Its content.
+    pub body: Vec<u8>,
+    /// Complete field lines.
+    pub field_lines: Vec<u8>,
+}
+
+/// What the I/O threads of a server share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The other lanes.
+    pub overflow: Overflow,
+    /// What tenants log.
+    pub log: Arc<Log>,
+    /// Whose word about clients is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// For comparison.
+    pub baseline: Option<Baseline>,
+}
+
+/// One I/O thread's handler.
+pub struct Server {
+    thread: usize,
+    shared: Arc<Shared>,
+    counters: Arc<ThreadCounters>,
+    routes: View<Current>,
+    slots: Slots,
+    lanes: Lanes,
+    ids: RequestIds,
+    mailbox: Mailbox<Box<Late>>,
+    /// Requests that another lane answers, and how it learns that their client has left.
+    awaited: HashMap<Ticket, Arc<AtomicBool>, foldhash::fast::RandomState>,
+    /// Reply and log of the present run; the buffers are used again.
+    answer: Answer,
+}
+
+/// How `serve_one` ended well.
+enum Served {
+    /// The reply stands in `answer`.
+    Now,
+    /// Another lane will answer.
+    Later,
+}
+
+/// What a thread's handler is made of.
+pub struct Parts {
+    /// Number of the thread.
+    pub thread: usize,
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// Written by this thread only.
+    pub counters: Arc<ThreadCounters>,
+    /// The thread's view of the routes.
+    pub routes: View<Current>,
+    /// What its sandboxes run on.
+    pub engine: Engine,
+    /// Names of its requests.
+    pub ids: RequestIds,
+    /// Where its late answers arrive.
+    pub mailbox: Mailbox<Box<Late>>,
+}
+
+impl Server {
+    /// A handler that has served nothing yet.
+    pub fn new(parts: Parts) -> Server {
+        let Parts { thread, shared, counters, routes, engine, ids, mailbox } = parts;
+        Server {
+            thread,
+            shared,
+            counters,
+            routes,
+            slots: Slots::new(&engine),
+            lanes: Lanes::new(Instant::now()),
+            ids,
+            mailbox,
+            awaited: HashMap::default(),
+            answer: Answer::default(),
+        }
+    }
+
+    /// From a request to its reply. What goes wrong on the way is a problem that names its cause.
+    fn serve_one(
+        &mut self,
+        id: RequestId,
+        request: &dayfly_http1::Request<'_>,
+        peer: &Peer,
+        ticket: Ticket,
+    ) -> Result<Served, Problem> {
+        // Host and path to release: one atomic load. The release is borrowed from the table that this thread holds.
+        let origin = self.shared.trusted_proxies.origin(peer, &request.head);
+        let Some((current, mount)) = self.routes.routes().find(origin.authority.host, request.head.path) else {
+            self.counters.unknown.add(1);
+            return Err(Problem::of_refusal(Refused::NoTenant, id));
+        };
+        let (tenant, counted) = (&*current.tenant, current.tenant.counters(self.thread));
+        let seen = Seen::of(request.head.fields, &origin, current.release.takes());
+        let request = seen.request(request, &origin, mount);
+        let mut elsewhere =
+            Elsewhere { thread: self.thread, shared: &self.shared, mailbox: &self.mailbox, awaited: &mut self.awaited };
+
+        // Nearly every request starts here; its tenant's past says otherwise for a few.
+        let lane = self.lanes.start(tenant);
+        if lane != Lane::Inline {
+            self.counters.direct.add(1);
+            elsewhere.hand_over(lane, id, current, &request, ticket, Spent::default());
+            return Ok(Served::Later);
+        }
+
+        // A clean slot of a resident release, lent to this one request. Limits, traps and hostcalls live inside.
+        let trial = self.lanes.begin(tenant);
+        let mut sandbox = self.slots.take(current).map_err(|error| {
+            self.shared.log.report(id, error.to_string());
+            Problem::of_cause(Cause::Internal, id)
+        })?;
+        let ended = sandbox.call(&request, &INLINE, &mut self.answer);
+
+        // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
+        match self.lanes.judge(tenant, trial, &ended, sandbox.restores_quickly(), &self.counters) {
+            Verdict::Again { lane, wasted_ns } => {
+                self.answer.log.clear();
+                elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns: wasted_ns });
+                return Ok(Served::Later);
+            }
+            Verdict::Ended { cpu_ns } => counted.cpu_ns.add(cpu_ns),
+        }
+        let result = ended.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
+        commit(&self.shared.log, id, current, &mut self.answer, self.thread);
+        counted.ended(outcome(result), Lane::Inline);
+        result.map_err(|cause| Problem::of_cause(cause, id))?;
+        Ok(Served::Now)
+    } // dropping the sandbox restores or discards its slot
+
+    fn send(&self, respond: Respond<'_>) -> Answered {
+        let reply = &self.answer.reply;
+        respond.send(reply.status, &reply.field_lines, &reply.body)
+    }
+
+    fn send_problem(&mut self, problem: Problem, respond: Respond<'_>) -> Answered {
+        problem.write_to(&mut self.answer.reply);
+        self.send(respond)
+    }
+
+    fn refuse(&mut self, refused: Refused) -> Refusal {
+        let reply = &mut self.answer.reply;
+        Problem::of_refusal(refused, self.ids.draw()).write_to(reply);
+        Refusal { status: reply.status, field_lines: reply.field_lines.clone(), content: reply.body.clone() }
+    }
+
+    /// Counts what an answer from another lane has cost, and learns from it.
+    fn receive(&mut self, late: &Late, outcome: Outcome) {
+        let tenant = &*late.current.tenant;
+        let counted = tenant.counters(self.thread);
+        counted.cpu_ns.add(late.cpu_ns + late.spent.cpu_ns);
+        counted.reruns.add(late.spent.reruns);
+        counted.rerun_cpu_ns.add(late.spent.cpu_ns);
+        counted.ended(outcome, late.lane);
+        if let Some(feedback) = late.feedback {
+            self.lanes.learn(tenant, feedback);
+        }
+    }
+
+    fn baseline(&self, head: &Head<'_>) -> Option<&Baseline> {
+        self.shared.baseline.as_ref().filter(|baseline| baseline.path == head.path)
+    }
+}
+
+impl Handler for Server {
+    type Late = Box<Late>;
+
+    fn admit(&mut self, head: &Head<'_>, peer: &Peer) -> Result<u64, Refusal> {
+        if self.baseline(head).is_some() {
+            return Ok(0);
+        }
+        let origin = self.shared.trusted_proxies.origin(peer, head);
+        let Some((current, _)) = self.routes.routes().find(origin.authority.host, head.path) else {
+            self.counters.unknown.add(1);
+            return Err(self.refuse(Refused::NoTenant));
+        };
+        let bytes_max = current.limits.request_body_bytes_max;
+        match head.framing {
+            Framing::Length(bytes) if bytes > bytes_max => Err(self.refuse(Refused::ContentTooLarge)),
+            _ => Ok(bytes_max),
+        }
+    }
+
+    fn call(
+        &mut self,
+        request: &dayfly_http1::Request<'_>,
+        peer: &Peer,
+        ticket: Ticket,
+        respond: Respond<'_>,
+    ) -> Answered {
+        if let Some(baseline) = self.baseline(&request.head) {
+            self.counters.baseline.add(1);
+            return respond.send(200, &baseline.field_lines, &baseline.body);
+        }
+        let id = self.ids.draw();
+        match self.serve_one(id, request, peer, ticket) {
+            Ok(Served::Now) => self.send(respond),
+            Ok(Served::Later) => respond.later(),
+            Err(problem) => self.send_problem(problem, respond),
+        }
+    }
+
+    fn settle(&mut self, mut late: Box<Late>, ticket: Ticket, respond: Respond<'_>) -> Answered {
+        self.awaited.remove(&ticket);
+        self.receive(&late, outcome(late.result));
+        commit(&self.shared.log, late.id, &late.current, &mut late.answer, self.thread);
+        match late.result {
+            Ok(()) => respond.send(late.answer.reply.status, &late.answer.reply.field_lines, &late.answer.reply.body),
+            Err(cause) => self.send_problem(Problem::of_cause(cause, late.id), respond),
+        }
+    }
+
+    fn abandon(&mut self, late: Box<Late>) {
+        self.receive(&late, Outcome::Left);
+    }
+
+    fn begin_turn(&mut self) {
+        self.lanes.begin_turn(Instant::now());
+    }
+
+    fn left(&mut self, ticket: Ticket) {
+        if let Some(left) = self.awaited.remove(&ticket) {
+            left.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn panicked(&mut self, message: &str) -> Refusal {
+        let id = self.ids.draw();
+        self.counters.panics.add(1);
+        self.shared.log.report(id, format!("panic: {message}"));
+        let reply = &mut self.answer.reply;
+        self.answer.log.clear();
+        Problem::of_cause(Cause::Internal, id).write_to(reply);
+        Refusal { status: reply.status, field_lines: reply.field_lines.clone(), content: reply.body.clone() }
+    }
+}
+
+/// The way to the other lanes.
+struct Elsewhere<'s> {
+    thread: usize,
+    shared: &'s Shared,
+    mailbox: &'s Mailbox<Box<Late>>,
+    awaited: &'s mut HashMap<Ticket, Arc<AtomicBool>, foldhash::fast::RandomState>,
+}
+
+impl Elsewhere<'_> {
+    /// Has the request answered by another lane; if its tenant has too many there, by a late refusal.
+    fn hand_over(
+        &mut self,
+        lane: Lane,
+        id: RequestId,
+        current: &Arc<Current>,
+        request: &Request<'_>,
+        ticket: Ticket,
+        spent: Spent,
+    ) {
+        let current = current.clone();
+        let Some(admission) = current.tenant.admit(request.body.len() as u64, &current.limits) else {
+            let letter = Late::refused(current, id, lane, spent);
+            return self.mailbox.post_after(REFUSAL_DELAY, ticket, Box::new(letter));
+        };
+        let left = Arc::new(AtomicBool::new(false));
+        self.awaited.insert(ticket, left.clone());
+        let client = Client { ticket, mailbox: self.mailbox.clone(), left };
+        let request = KeptRequest::of(request);
+        let job = Job { current, request, id, arrived: Instant::now(), client, admission, spent };
+        self.shared.overflow.submit(lane, self.thread, job);
+    }
+}
+
+fn outcome(result: Result<(), Cause>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Ok,
+        Err(cause) => Outcome::Failed(cause),
+    }
+}
+
+/// Commits the log of the run that answers.
+fn commit(log: &Log, request_id: RequestId, current: &Current, answer: &mut Answer, thread: usize) {
+    if answer.log.cut > 0 {
+        current.tenant.counters(thread).log_cut.add(answer.log.cut.into());
+    }
+    log.commit(
+        &Origin { tenant: &current.tenant.name, release: current.release.digest(), request_id },
+        &mut answer.log,
+    );
+}

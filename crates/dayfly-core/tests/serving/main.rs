@@ -1,0 +1,6 @@
+//! The whole data plane through its sockets.
+
+mod lanes;
+mod life;
+mod outcomes;
+mod support;
