@@ -20,7 +20,7 @@ fn a_server_out_of_descriptors_rests_and_goes_on_when_there_are_some() {
     // Connected while there are descriptors for the client's end and none for the server's.
     let before = getrlimit(Resource::Nofile);
     let waiting = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let last = waiting.as_raw_fd() as u64;
+    let last = u64::try_from(waiting.as_raw_fd()).expect("not negative");
     drop(waiting);
     setrlimit(Resource::Nofile, Rlimit { current: Some(last + 1), ..before }).expect("a lower limit");
     let mut second = server.connect();

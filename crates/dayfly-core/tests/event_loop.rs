@@ -143,7 +143,7 @@ fn a_refusal_outlives_content_that_nobody_reads() {
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n");
         // More than the socket buffers hold: a reset would destroy the answer.
         for _ in 0..30 {
-            if client.stream.write_all(&[b'z'; 100_000]).is_err() {
+            if client.stream.write_all(&vec![b'z'; 100_000]).is_err() {
                 break;
             }
         }

@@ -27,11 +27,8 @@ impl Handler for Record {
     fn call(&mut self, request: &Request<'_>, _: &Peer, _: Ticket, respond: Respond<'_>) -> Answered {
         let Head { method, path, query, .. } = request.head;
         let mark = if query.is_empty() { "" } else { "?" };
-        self.taken += &format!("{} {path}{mark}{query} ", method.name());
-        for octet in request.content {
-            self.taken += &format!("{octet:02x}");
-        }
-        self.taken.push('\t');
+        let content: Vec<String> = request.content.iter().map(|octet| format!("{octet:02x}")).collect();
+        self.taken.extend([method.name(), " ", path, mark, query, " ", &content.concat(), "\t"]);
         respond.send(200, b"", b"")
     }
 
