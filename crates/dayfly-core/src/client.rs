@@ -13,6 +13,8 @@ pub(crate) struct Client {
     pub(crate) socket: OwnedFd,
     pub(crate) peer: Peer,
     pub(crate) signs: Signs,
+    /// What the connection held when it was last looked at.
+    pub(crate) held_bytes: usize,
 }
 
 /// What the kernel said of a socket, and what was done about it.

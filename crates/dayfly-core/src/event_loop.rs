@@ -45,6 +45,8 @@ const OUTPUT_BYTES_KEPT: usize = 256 << 10;
 const EVENTS: usize = 256;
 /// Connections accepted before clients get their turn.
 const ACCEPTS: usize = 64;
+/// A connection that holds no more than this is never shed.
+const HELD_BYTES_FAIR: usize = 64 << 10;
 /// How long a stopping server waits for the first request of a connection that was made just before.
 const FRESH_SECONDS: u32 = 1;
 
@@ -53,6 +55,9 @@ const FRESH_SECONDS: u32 = 1;
 pub struct Options {
     /// Connections of one thread at a time; further ones wait in the kernel's queue. Default 16,384.
     pub connections_max: usize,
+    /// Octets that one thread holds for unfinished requests and unsent answers of all its connections. Beyond it a
+    /// connection that holds more than 64 KiB is refused or cut when it next moves. Default 256 MiB.
+    pub held_bytes_max: usize,
     /// What a thread does when it has nothing to do.
     pub spin: Spin,
     /// How long a stopping server lets requests in flight go on. Default 10.
@@ -63,7 +68,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { connections_max: 16_384, spin: Spin::Auto, drain_seconds: 10, deadlines: Deadlines::default() }
+        Options {
+            connections_max: 16_384,
+            held_bytes_max: 256 << 20,
+            spin: Spin::Auto,
+            drain_seconds: 10,
+            deadlines: Deadlines::default(),
+        }
     }
 }
 
@@ -76,6 +87,8 @@ pub struct Gauges {
     pub accepted: AtomicU64,
     /// Deadlines that passed since the start.
     pub expired: AtomicU64,
+    /// Connections refused or cut since the start because too much was held.
+    pub shed: AtomicU64,
 }
 
 /// An event loop that is ready to run. `L` is what its handler's late answers are.
@@ -134,6 +147,8 @@ struct Running<'h, H: Handler> {
     /// The listeners rest: at the limit of connections, or out of descriptors.
     resting: bool,
     clients: Clients,
+    /// What all clients hold together.
+    held_bytes: usize,
     /// Clients with more to do though no event will say so.
     ready: VecDeque<u32>,
     time: Time,
@@ -165,6 +180,7 @@ impl<'h, H: Handler> Running<'h, H> {
             listeners,
             resting: true,
             clients: Clients::default(),
+            held_bytes: 0,
             ready: VecDeque::new(),
             time: Time::new(),
             next_check: u32::MAX,
@@ -192,6 +208,7 @@ impl<'h, H: Handler> Running<'h, H> {
                 self.check_deadlines();
             }
         }
+        (0..self.clients.places()).for_each(|index| self.close(index));
         self.abandon_letters();
         Ok(())
     }
@@ -274,7 +291,10 @@ impl<'h, H: Handler> Running<'h, H> {
     fn handle(&mut self, event: &Event) {
         match event.data.u64() {
             MAILBOX | STOP => {}
-            data if data & LISTENER != 0 => self.accept((data & !LISTENER) as usize),
+            data if data & LISTENER != 0 => {
+                // What is left is another event.
+                let _ = self.accept((data & !LISTENER) as usize);
+            }
             data => self.handle_client(Key::from_u64(data), event.flags),
         }
     }
@@ -305,7 +325,6 @@ impl<'h, H: Handler> Running<'h, H> {
 
     /// `first`, then whatever the client can do now. It closes if `first` returns false.
     fn step(&mut self, index: u32, first: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Context<'_, H>) -> bool) {
-        let draining = self.drain_end.is_some();
         let Some((key, client)) = self.clients.at(index) else { return };
         let peer = client.peer;
         let mut context = Context {
@@ -314,23 +333,38 @@ impl<'h, H: Handler> Running<'h, H> {
             ticket: Ticket { connection: index, generation: key.generation, request: 0 },
             clock: &self.time.clock,
             deadlines: &self.options.deadlines,
-            draining,
+            draining: self.drain_end.is_some(),
         };
         let alive = first(&mut client.connection, &mut self.out, &mut context)
             && client.go_on(&mut self.input, &mut self.out, &mut context).is_ok();
-        let leaves = draining && client.connection.is_idle() && !client.connection.is_fresh() && !client.has_more();
-        if !alive || leaves {
-            return self.close(index);
-        }
-        client.connection.set_deadline(&self.time.clock, &self.options.deadlines);
-        let deadline = client.connection.deadline();
-        if client.has_more() && !client.signs.queued {
-            client.signs.queued = true;
-            self.ready.push_back(index);
-        }
-        self.set_deadline(index, deadline);
         if self.out.capacity() > OUTPUT_BYTES_KEPT {
             self.out = Vec::new();
+        }
+        if alive { self.look_after(index) } else { self.close(index) }
+    }
+
+    /// After a step: what the client waits for, until when, and what it holds.
+    fn look_after(&mut self, index: u32) {
+        let Some((_, client)) = self.clients.at(index) else { return };
+        client.connection.set_deadline(&self.time.clock, &self.options.deadlines);
+        let mut deadline = client.connection.deadline();
+        if client.has_more() {
+            if !std::mem::replace(&mut client.signs.queued, true) {
+                self.ready.push_back(index);
+            }
+        } else if self.drain_end.is_some() && client.connection.is_idle() {
+            if !client.connection.is_fresh() {
+                return self.close(index);
+            }
+            deadline = deadline.min(self.time.seconds() + FRESH_SECONDS);
+        }
+        let held_bytes = client.connection.held_bytes();
+        self.held_bytes = self.held_bytes + held_bytes - std::mem::replace(&mut client.held_bytes, held_bytes);
+        self.clients.set_deadline(index, deadline);
+        self.next_check = self.next_check.min(deadline);
+        if self.held_bytes > self.options.held_bytes_max && held_bytes > HELD_BYTES_FAIR {
+            self.gauges.shed.fetch_add(1, Ordering::Relaxed);
+            self.step(index, |connection, out, context| connection.shed(out, context) == Expiry::Answered);
         }
     }
 
@@ -340,6 +374,7 @@ impl<'h, H: Handler> Running<'h, H> {
         if let Some(request) = client.connection.awaits() {
             self.handler.left(Ticket { connection: index, generation: key.generation, request });
         }
+        self.held_bytes -= client.held_bytes;
         self.clients.remove(index);
         self.gauges.connections.store(self.clients.count(), Ordering::Relaxed);
         if self.resting && self.listen().is_err() {
@@ -371,19 +406,25 @@ impl<'h, H: Handler> Running<'h, H> {
         self.next_check = self.next_check.min(self.time.seconds() + 1);
     }
 
-    fn accept(&mut self, number: usize) {
+    /// Takes connections that wait; false if there are no more for now.
+    fn accept(&mut self, number: usize) -> bool {
         for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get(number) else { return false };
             if self.clients.count() >= self.options.connections_max {
-                return self.rest();
+                self.rest();
+                return false;
             }
-            let Some(listener) = self.listeners.get(number) else { return };
             match listener.accept() {
                 Ok((socket, peer)) => self.welcome(socket, peer),
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.rest(),
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
-                Err(_) => return,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.rest();
+                    return false;
+                }
+                Err(_) => return false,
             }
         }
+        true
     }
 
     fn welcome(&mut self, socket: std::os::fd::OwnedFd, peer: dayfly_http1::Peer) {
@@ -394,7 +435,7 @@ impl<'h, H: Handler> Running<'h, H> {
         }
         let connection = Connection::new(&self.time.clock, &self.options.deadlines);
         self.next_check = self.next_check.min(connection.deadline());
-        self.clients.insert(Client { connection, socket, peer, signs: Signs::default() });
+        self.clients.insert(Client { connection, socket, peer, signs: Signs::default(), held_bytes: 0 });
         self.gauges.connections.store(self.clients.count(), Ordering::Relaxed);
         self.gauges.accepted.fetch_add(1, Ordering::Relaxed);
     }
@@ -436,17 +477,6 @@ impl<'h, H: Handler> Running<'h, H> {
 
     // ---- time ----
 
-    fn set_deadline(&mut self, index: u32, deadline: u32) {
-        let fresh_end = self.drain_end.map_or(u32::MAX, |_| self.time.seconds().saturating_add(FRESH_SECONDS));
-        let fresh = self
-            .clients
-            .at(index)
-            .is_some_and(|(_, client)| client.connection.is_fresh() && client.connection.is_idle());
-        let deadline = if fresh { deadline.min(fresh_end) } else { deadline };
-        self.clients.set_deadline(index, deadline);
-        self.next_check = self.next_check.min(deadline);
-    }
-
     /// Looks through all deadlines; also ends a rest of the listeners.
     fn check_deadlines(&mut self) {
         self.next_check = self.drain_end.unwrap_or(u32::MAX);
@@ -465,7 +495,7 @@ impl<'h, H: Handler> Running<'h, H> {
     /// Stops accepting: takes what the kernel has accepted already, closes idle connections. Returns the last second.
     fn begin_drain(&mut self) -> u32 {
         for number in 0..self.listeners.len() {
-            self.accept(number);
+            while self.accept(number) {}
         }
         self.rest();
         self.listeners.clear();

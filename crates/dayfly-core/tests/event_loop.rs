@@ -239,6 +239,38 @@ fn deadlines_end_what_does_not_go_on() {
 }
 
 #[test]
+fn what_all_clients_hold_together_has_a_limit() {
+    let server = Server::start(Options { held_bytes_max: 3 << 20, ..Options::default() });
+    let upload = |server: &Server| {
+        let mut client = server.connect();
+        client.send(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+        client.send(&vec![b'z'; 900_000]);
+        client
+    };
+    let mut clients: Vec<_> = (0..5).map(|_| upload(&server)).collect();
+    // Small requests go on; those that hold the room get their answer, the others are told why not.
+    assert_eq!(server.get("/x").text(), "/x");
+    for client in &mut clients {
+        // The refused ones may be closed by now.
+        let _ = client.stream.write_all(&vec![b'z'; 100_000]);
+    }
+    let statuses: Vec<_> = clients.iter_mut().map(|client| client.answer().status).collect();
+    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+
+    // Answers that nobody reads are held too, and cut.
+    let mut readers: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    for reader in &mut readers {
+        reader.send(get("/large/8000000").as_bytes());
+    }
+    assert_eq!(server.get("/x").text(), "/x");
+    let whole = readers.iter_mut().map(|reader| {
+        reader.end();
+        reader.rest().len() > 8_000_000
+    });
+    assert!(whole.filter(|whole| *whole).count() < 8);
+}
+
+#[test]
 fn connections_beyond_the_limit_wait_their_turn() {
     let server = Server::start(Options { connections_max: 2, ..Options::default() });
     let (mut first, mut second) = (server.connect(), server.connect());

@@ -83,7 +83,7 @@ pub struct Context<'a, H> {
     pub draining: bool,
 }
 
-/// What follows from a deadline that has passed.
+/// What follows when a connection cannot go on as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// An answer was put into the output buffer; the connection goes on to its orderly end.
@@ -236,6 +236,13 @@ impl Connection {
         self.deadline
     }
 
+    /// Octets of buffers held for this connection: unfinished requests and unsent answers.
+    pub fn held_bytes(&self) -> usize {
+        let body =
+            if let State::Content(body) = &self.state { body.head.capacity() + body.content.capacity() } else { 0 };
+        self.input.capacity() + self.output.capacity() + body
+    }
+
     /// Takes received octets and appends answers to `out`.
     pub fn receive<H: Handler>(&mut self, octets: &[u8], out: &mut Vec<u8>, context: &mut Context<'_, H>) {
         self.moved_bytes = self.moved_bytes.saturating_add(octets.len() as u32);
@@ -278,6 +285,15 @@ impl Connection {
         }
     }
 
+    /// The driver cannot hold what this connection needs: an unfinished request is refused, an unsent answer is cut.
+    pub fn shed<H: Handler>(&mut self, out: &mut Vec<u8>, context: &mut Context<'_, H>) -> Expiry {
+        if !self.output.is_empty() || !matches!(self.state, State::Head(_) | State::Content(_)) {
+            return Expiry::Close;
+        }
+        self.give_up(Rule::NoRoom, out, context);
+        Expiry::Answered
+    }
+
     /// The deadline has passed.
     pub fn expire<H: Handler>(&mut self, out: &mut Vec<u8>, context: &mut Context<'_, H>) -> Expiry {
         let rule = match self.phase {
@@ -285,9 +301,7 @@ impl Connection {
             Phase::Content => Rule::ContentTimeout,
             _ => return Expiry::Close,
         };
-        let input = std::mem::take(&mut self.input);
-        self.reject(rule, &input[self.consumed..], out, context);
-        self.consumed = 0;
+        self.give_up(rule, out, context);
         Expiry::Answered
     }
 
@@ -509,6 +523,14 @@ impl Connection {
         response::write_rejection(out, context.clock, head.starts_with(b"HEAD "), rule);
         context.handler.rejected(rule, context.peer);
         self.answered(false);
+    }
+
+    /// Answers an unfinished request and drops what there is of it.
+    fn give_up<H: Handler>(&mut self, rule: Rule, out: &mut Vec<u8>, context: &mut Context<'_, H>) {
+        let input = std::mem::take(&mut self.input);
+        self.reject(rule, &input[self.consumed..], out, context);
+        self.consumed = 0;
+        self.held = false;
     }
 
     fn answered(&mut self, persistent: bool) {

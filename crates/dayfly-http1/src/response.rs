@@ -122,8 +122,10 @@ pub(crate) fn write_rejection(out: &mut Vec<u8>, clock: &Clock, head_only: bool,
     let title = reason(status);
     let content = format!(r#"{{"title":"{title}","status":{status},"detail":"{detail}","rule":"{name}"}}"#);
     let mut field_lines = b"Content-Type: application/problem+json\r\n".to_vec();
-    if status == 405 {
-        field_lines.extend_from_slice(ALLOW);
+    match status {
+        405 => field_lines.extend_from_slice(ALLOW),
+        503 => field_lines.extend_from_slice(b"Retry-After: 1\r\n"),
+        _ => {}
     }
     let recipient = Recipient { head_only, minor: 1, persistent: false };
     write(out, clock, recipient, status, &field_lines, content.as_bytes());

@@ -1,4 +1,4 @@
-//! Every rule whose breach ends a connection, each with its RFC section and the status that answers it.
+//! Every rule whose breach ends a connection and every limit that does, each with its RFC section and the status that answers it.
 //!
 //! The table below is the one place that says what a bad message is answered with; documentation is generated from it.
 
@@ -81,6 +81,8 @@ pub enum Rule {
     TrailersTooLong,
     /// The client ended its side in the middle of a request.
     Incomplete,
+    /// The server holds too much unfinished content.
+    NoRoom,
     /// The head did not arrive in time.
     HeadTimeout,
     /// The content did not arrive in time.
@@ -101,7 +103,7 @@ const fn facts(name: &'static str, status: u16, section: &'static str, text: &'s
 
 impl Rule {
     /// All rules, in the order in which a message meets them.
-    pub const ALL: [Rule; 39] = [
+    pub const ALL: [Rule; 40] = [
         Rule::NotHttp,
         Rule::EmptyLines,
         Rule::BareLf,
@@ -139,6 +141,7 @@ impl Rule {
         Rule::TrailerRefused,
         Rule::TrailersTooLong,
         Rule::Incomplete,
+        Rule::NoRoom,
         Rule::HeadTimeout,
         Rule::ContentTimeout,
     ];
@@ -203,6 +206,7 @@ impl Rule {
             Rule::TrailerRefused => facts("trailer_refused", 400, "RFC 9110 section 6.5.1", "a trailer field may not stand there"),
             Rule::TrailersTooLong => facts("trailers_too_long", 431, "RFC 6585 section 5", "the trailer section is too long"),
             Rule::Incomplete => facts("incomplete", 400, "RFC 9112 section 8", "the request is not complete"),
+            Rule::NoRoom => facts("no_room", 503, "RFC 9110 section 15.6.4", "the server holds too much unfinished content; try again later"),
             Rule::HeadTimeout => facts("head_timeout", 408, "RFC 9110 section 15.5.9", "the head did not arrive in time"),
             Rule::ContentTimeout => facts("content_timeout", 408, "RFC 9110 section 15.5.9", "the content did not arrive in time"),
         }

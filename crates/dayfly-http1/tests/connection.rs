@@ -246,7 +246,23 @@ fn a_stopping_server_answers_and_closes() {
 fn an_idle_connection_keeps_no_buffer() {
     assert!(size_of::<dayfly_http1::Connection>() <= 192);
     let dialog = whole(&expand("POST / HTTP/1.1~{H}Content-Length: 3~~abc"));
-    assert!(dialog.connection.is_idle());
+    assert!(dialog.connection.is_idle() && dialog.connection.held_bytes() == 0);
+}
+
+#[test]
+fn what_cannot_be_held_is_refused_or_cut() {
+    let mut dialog = whole(&expand("POST / HTTP/1.1~{H}Content-Length: 100000~~"));
+    dialog.feed(&vec![b'x'; 50_000]);
+    assert!(dialog.connection.held_bytes() >= 50_000);
+    assert_eq!(dialog.shed(), Expiry::Answered);
+    assert_eq!(dialog.answers(), "503 no_room!");
+    assert_eq!(dialog.connection.held_bytes(), 0);
+
+    let mut dialog = whole(&expand("GET /large HTTP/1.1~{H}~"));
+    let mut out = std::mem::take(&mut dialog.out);
+    dialog.connection.keep_output(&mut out, 1_000);
+    assert!(dialog.connection.held_bytes() >= 99_000);
+    assert_eq!(dialog.shed(), Expiry::Close);
 }
 
 #[test]

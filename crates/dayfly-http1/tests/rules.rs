@@ -383,6 +383,7 @@ fn every_rule_has_a_case() {
         Rule::ChunkExtensionTooLong,
         Rule::TrailersTooLong,
         Rule::Incomplete,
+        Rule::NoRoom,
         Rule::HeadTimeout,
         Rule::ContentTimeout,
     ];

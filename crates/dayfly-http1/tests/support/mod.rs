@@ -144,6 +144,10 @@ impl Dialog {
         self.step(|connection, out, context| connection.settle(late.to_owned(), ticket, out, context));
     }
 
+    pub fn shed(&mut self) -> Expiry {
+        self.step(Connection::shed)
+    }
+
     pub fn expire(&mut self) -> Expiry {
         assert!(self.seconds >= self.connection.deadline(), "the deadline has not passed");
         self.step(Connection::expire)
