@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::HashSet;
 
-use dayfly_http1::Rule;
+use dayfly_http1::{FIELD_BYTES_MAX, FIELDS_MAX, Rule, TARGET_BYTES_MAX};
 use support::{expand, parts, whole};
 
 /// Message, answers.
@@ -406,4 +406,7 @@ fn rules_have_distinct_names_and_whole_facts() {
         assert!(rule.text().chars().all(|character| character.is_ascii_graphic() || character == ' '));
         assert!(!rule.text().contains(['"', '\\']));
     }
+    assert!(Rule::TargetTooLong.text().contains(&TARGET_BYTES_MAX.to_string()));
+    assert!(Rule::FieldsTooLong.text().contains(&FIELD_BYTES_MAX.to_string()));
+    assert!(Rule::FieldsTooMany.text().contains(&FIELDS_MAX.to_string()));
 }
