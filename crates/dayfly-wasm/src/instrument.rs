@@ -20,6 +20,7 @@ use crate::image::Image;
 use crate::{Error, Layout, Program};
 use cells::Cells;
 use code::CodeRewriter;
+pub use limits::TABLE_ELEMENTS_MAX;
 use survey::Survey;
 
 /// What a program may be built with: WebAssembly 2.0, exceptions (the standard encoding with `exnref`), tail calls.

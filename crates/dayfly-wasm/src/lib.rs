@@ -16,7 +16,7 @@
 //!    `dayfly:refused` to 1. It has no cell: the entry sets it to 0. A run that dies while it is 1 died of memory.
 //! 3. Active data segments leave the code and become the image, so instantiation writes nothing.
 //! 4. `memory.fill` and `memory.copy` become calls of added functions that work in chunks of 64 KiB: the engine runs
-//!    the instructions as one call that no epoch interrupts. `memory.init` stays as it is, bounded by its segment.
+//!    the instructions as one call that no epoch interrupts. `memory.init` stays as it is: a passive segment has 1 MiB at most.
 //! 5. Tables, segments that are dropped, and globals that hold references live outside memory. A program that can
 //!    change these is marked [`Fresh`] and gets a new instance for each request. Each change also sets the exported
 //!    global `dayfly:unsaved` to 1: if it is set after initialisation, the change would be missing in every later
@@ -51,7 +51,7 @@ pub struct Program {
     pub image: Image,
     /// Where the host finds its things in the memory.
     pub layout: Layout,
-    /// Why a new instance is needed for each request; `None`: memory is the whole state.
+    /// Why restoring the memory may not restore the program; `None`: memory is the whole state.
     pub fresh: Option<Fresh>,
 }
 

@@ -14,7 +14,7 @@ use dayfly_wasm::image::Image;
 use dayfly_wasm::instrument::{Options, instrument};
 use dayfly_wasm::{Error, Program};
 use random::{Random, for_each_seed};
-use wasmtime::{Config, Engine, Func, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
+use wasmtime::{Config, Engine, Func, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, Val};
 
 /// Small, so that generated modules reach it.
 const MEMORY_PAGES_MAX: u64 = 20;
@@ -23,8 +23,22 @@ const MEMORY_BYTES_MAX: u64 = MEMORY_PAGES_MAX * WASM_PAGE_BYTES;
 const FUEL: u32 = 20_000;
 const INPUTS: [i32; 3] = [0, 7, -559_038_737];
 
-/// How a run ended: with a result, or not.
-type Outcome = Result<i32, ()>;
+/// How a run ended: with a result, or why not.
+type Outcome = Result<i32, Stop>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Trap,
+    /// Where the stack ends is no part of the specification: frames of rewritten functions differ.
+    StackOverflow,
+}
+
+impl From<wasmtime::Error> for Stop {
+    fn from(error: wasmtime::Error) -> Stop {
+        let overflow = error.downcast_ref() == Some(&Trap::StackOverflow);
+        if overflow { Stop::StackOverflow } else { Stop::Trap }
+    }
+}
 
 /// What a run shows: its outcome, the memory up to its size, and the hostcalls with their arguments.
 #[derive(PartialEq, Eq)]
@@ -57,12 +71,12 @@ fn engine() -> &'static Engine {
 
 impl Run {
     /// `Err`: instantiation failed, by a segment out of bounds or in the start function.
-    fn new(module: &Module, memory_bytes_max: u64) -> Result<Run, ()> {
+    fn new(module: &Module, memory_bytes_max: u64) -> Result<Run, Stop> {
         let limits = StoreLimitsBuilder::new().memory_size(memory_bytes_max as usize).table_elements(10_000).build();
         let mut store = Store::new(engine(), World { limits, calls: Vec::new() });
         store.limiter(|world| &mut world.limits);
         let imports: Vec<_> = module.imports().map(|import| hostcall(&mut store, &import).into()).collect();
-        let instance = Instance::new(&mut store, module, &imports).map_err(|_| ())?;
+        let instance = Instance::new(&mut store, module, &imports)?;
         Ok(Run { store, instance })
     }
 
@@ -70,7 +84,7 @@ impl Run {
         let Some(function) = self.instance.get_func(&mut self.store, name) else { return Ok(0) };
         let arguments: Vec<Val> = argument.into_iter().map(Val::I32).collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
-        function.call(&mut self.store, &arguments, &mut results).map_err(|_| ())?;
+        function.call(&mut self.store, &arguments, &mut results)?;
         Ok(results.first().map_or(0, Val::unwrap_i32))
     }
 
@@ -119,17 +133,19 @@ struct Frozen {
 }
 
 impl Frozen {
-    fn instance(module: &Module, image: &Image) -> Result<Run, ()> {
+    fn instance(module: &Module, image: &Image) -> Result<Run, Stop> {
         let mut run = Run::new(module, MEMORY_BYTES_MAX + WASM_PAGE_BYTES)?;
         image.write_to(run.memory());
         Ok(run)
     }
 
     /// `Err`: as in [`Run::new`]. `Ok(None)`: start-up changes state that no snapshot can hold.
-    fn new(wasm: &[u8]) -> Result<Option<Frozen>, ()> {
+    fn new(wasm: &[u8]) -> Result<Option<Frozen>, Stop> {
         let program = match instrument(wasm, &Options { memory_bytes_max: MEMORY_BYTES_MAX }) {
             Ok(program) => program,
-            Err(Error::Malformed { reason, .. }) if reason.contains("data segment ends outside") => return Err(()),
+            Err(Error::Malformed { reason, .. }) if reason.contains("data segment ends outside") => {
+                return Err(Stop::Trap);
+            }
             Err(error) => panic!("refused: {error}"),
         };
         let module = Module::new(engine(), &program.code).expect("the engine takes what instrumenting makes");
@@ -160,6 +176,7 @@ impl Frozen {
 struct Tally {
     compared: u32,
     answered: u32,
+    overflowed: u32,
     fresh: u32,
     renewed: u32,
     failed_at_start: u32,
@@ -169,9 +186,13 @@ struct Tally {
 /// Runs the module before and after instrumenting, the inputs in this order and then again, and compares.
 fn compare(wasm: &[u8], tally: &mut Tally) {
     let original = Module::new(engine(), wasm).expect("the generator makes valid modules");
-    let starts = Run::new(&original, MEMORY_BYTES_MAX).is_ok();
+    let start = Run::new(&original, MEMORY_BYTES_MAX).map(|_| ());
     let frozen = Frozen::new(wasm);
-    assert_eq!(starts, frozen.is_ok(), "one starts, the other does not");
+    if start == Err(Stop::StackOverflow) || frozen.as_ref().err() == Some(&Stop::StackOverflow) {
+        tally.overflowed += 1;
+        return;
+    }
+    assert_eq!(start.is_ok(), frozen.is_ok(), "one starts, the other does not");
     let Ok(frozen) = frozen else {
         tally.failed_at_start += 1;
         return;
@@ -184,8 +205,13 @@ fn compare(wasm: &[u8], tally: &mut Tally) {
     for input in INPUTS.into_iter().chain(INPUTS) {
         let expected = Run::new(&original, MEMORY_BYTES_MAX).expect("it started before").show(export::HANDLE, input);
         let found = frozen.run.show(export::ENTRY, input);
+        if [found.outcome, expected.outcome].contains(&Err(Stop::StackOverflow)) {
+            tally.overflowed += 1;
+            frozen.restore();
+            continue;
+        }
         assert_eq!(found.outcome, expected.outcome, "input {input}: another outcome");
-        assert_eq!(found.calls, expected.calls, "input {input}: other hostcalls");
+        assert!(found.calls == expected.calls, "input {input}: other hostcalls");
         assert_eq!(found.memory.len(), expected.memory.len(), "input {input}: another memory size");
         let differs = found.memory.iter().zip(&expected.memory).position(|(a, b)| a != b);
         assert_eq!(differs, None, "input {input}: memory differs at this offset");

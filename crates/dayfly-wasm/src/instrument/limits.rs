@@ -23,10 +23,13 @@ const TAGS_MAX: u64 = 1024;
 const EXPORTS_MAX: u64 = 10_000;
 /// Tables.
 const TABLES_MAX: u64 = 16;
-/// Elements of all tables at the beginning: 1 MiB of an instance.
-const TABLE_ELEMENTS_MAX: u64 = 131_072;
+/// Elements of all tables of an instance, at the beginning and after growth: 800 KB that the memory limit does not see.
+pub const TABLE_ELEMENTS_MAX: u64 = 100_000;
 /// Elements in all segments: instantiation copies them, uninterruptible.
-const SEGMENT_ELEMENTS_MAX: u64 = 131_072;
+const SEGMENT_ELEMENTS_MAX: u64 = 100_000;
+/// One passive data segment: `memory.init` copies it in one call that nothing interrupts, below a millisecond for this
+/// much. Only programs with threads have reason for large ones, and those are refused.
+const PASSIVE_BYTES_MAX: u64 = 1 << 20;
 
 fn check(what: &'static str, found: u64, max: u64) -> Result<(), Error> {
     if found <= max { Ok(()) } else { Err(Error::Limit { what, found, max }) }
@@ -74,6 +77,10 @@ pub(super) fn table_elements(found: u64) -> Result<(), Error> {
 
 pub(super) fn segment_elements(found: u64) -> Result<(), Error> {
     check("elements in segments", found, SEGMENT_ELEMENTS_MAX)
+}
+
+pub(super) fn passive_bytes(found: usize) -> Result<(), Error> {
+    check("octets of a passive data segment", found as u64, PASSIVE_BYTES_MAX)
 }
 
 pub(super) fn initial_memory_pages(found: u64, max: u32) -> Result<(), Error> {

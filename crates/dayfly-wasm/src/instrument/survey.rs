@@ -209,7 +209,11 @@ impl<'a> Survey<'a> {
 
     fn note_data(&mut self, section: DataSectionReader<'a>) -> Result<(), Error> {
         for segment in section {
-            self.data.push(segment?);
+            let segment = segment?;
+            if matches!(segment.kind, DataKind::Passive) {
+                limits::passive_bytes(segment.data.len())?;
+            }
+            self.data.push(segment);
         }
         Ok(())
     }
