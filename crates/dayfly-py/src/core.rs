@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use dayfly_core::core;
 use dayfly_core::freeze::Snapshot;
+use dayfly_wasm::{Fresh, Layout};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use dayfly_wasm::{Fresh, Layout};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

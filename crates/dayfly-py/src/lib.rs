@@ -2,12 +2,15 @@
 
 use pyo3::prelude::*;
 
+mod core;
 mod errors;
 mod wat;
 
 /// The native half of dayfly; `src/dayfly/_core.pyi` is its contract.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::core::Core;
     #[pymodule_export]
     use crate::wat::parse_wat;
 }

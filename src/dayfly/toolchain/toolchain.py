@@ -13,6 +13,9 @@ from dayfly.config import Tier
 from dayfly.errors import BuildError, DayflyError, InternalError, ToolMissing
 from dayfly.toolchain.source import Source
 
+ENTRIES: dict[Tier, tuple[str, ...]] = {"compiled": ("app.py",), "wasm": ("app.wasm", "app.wat")}
+"""Where the program of a tier begins: one of these files."""
+
 
 def default_cache() -> Path:
     """`DAYFLY_CACHE_DIR`, else `dayfly` in the user's cache directory."""
@@ -67,6 +70,8 @@ class Toolchain:
     def build(self, directory: Path, tier: Tier) -> Program:
         """Turn a tenant directory into a program. Blocks; raises BuildError with file, line and reason."""
         source = Source.read(directory)
+        if not any(name in source.files for name in ENTRIES[tier]):
+            raise BuildError(f"{directory}: there is no {' or '.join(ENTRIES[tier])}; tier `{tier}` begins there")
         with tempfile.TemporaryDirectory(prefix="dayfly-build-") as scratch:
             output = Path(scratch) / "program.wasm"
             self._run(directory, tier, output)

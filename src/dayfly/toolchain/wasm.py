@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from dayfly import _core
-from dayfly.errors import BuildError
 
 
 def build(source: Path, cache: Path) -> bytes:  # noqa: ARG001 - nothing here is worth keeping
@@ -11,6 +10,4 @@ def build(source: Path, cache: Path) -> bytes:  # noqa: ARG001 - nothing here is
     binary, text = source / "app.wasm", source / "app.wat"
     if binary.exists():
         return binary.read_bytes()
-    if text.exists():
-        return _core.parse_wat(text.read_text(encoding="utf-8"), str(text))
-    raise BuildError(f"{source}: neither app.wasm nor app.wat is there; put the module there, or use another tier")
+    return _core.parse_wat(text.read_text(encoding="utf-8"), str(text))
