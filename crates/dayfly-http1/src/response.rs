@@ -30,7 +30,7 @@ impl Respond<'_> {
     ///
     /// `status` is 200 to 599. `field_lines` are complete lines, `Name: value` CRLF each, valid by RFC 9110 section 5, without
     /// `Date`, `Content-Length`, `Connection` and `Transfer-Encoding`, which are written here. `content` is left out of the
-    /// answer to a HEAD, of 204 and of 304.
+    /// answer to a HEAD, of 204, 205 and 304.
     ///
     /// # Panics
     /// If `status` is out of range or `field_lines` does not end in CRLF.
@@ -67,6 +67,7 @@ pub(crate) fn write(
     content: &[u8],
 ) {
     out.reserve(160 + field_lines.len() + content.len());
+    let content = if status == 205 { b"" } else { content }; // RFC 9110 section 15.3.6
     // RFC 9110 section 8.6: no Content-Length in 204; in 304 it would speak of the representation that was not sent.
     let has_content = !matches!(status, 204 | 304);
     write_head(out, clock, recipient, status, has_content.then_some(content.len()), field_lines);

@@ -333,6 +333,7 @@ const CONNECTIONS: &[Case] = &[
     ("GET /closed HTTP/1.1~{H}~", "200 GET /closed a"),
     // RFC 9110 section 15: answers without content
     ("GET /none HTTP/1.1~{H}~GET / HTTP/1.1~{H}~", "204|200 GET / a"),
+    ("GET /reset HTTP/1.1~{H}~GET / HTTP/1.1~{H}~", "205|200 GET / a"),
     ("GET /same HTTP/1.1~{H}~GET / HTTP/1.1~{H}~", "304|200 GET / a"),
 ];
 

@@ -40,6 +40,7 @@ impl Handler for Echo {
             }
             "/large" => respond.send(200, b"", &vec![b'x'; 100_000]),
             "/none" => respond.send(204, b"", b"never sent"),
+            "/reset" => respond.send(205, b"", b"never sent"),
             "/same" => respond.send(304, b"", b"never sent"),
             "/last" => respond.closing().send(200, b"", b"last"),
             "/panic/call" => panic!("call"),
