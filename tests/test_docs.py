@@ -7,6 +7,7 @@
 | `sh`, `console` | every `dayfly` command line has commands and options that exist; every `make` target exists |
 | `rust` | every line stands in a source file of the workspace |
 | `wat` | is WebAssembly text |
+| `c` | compiles for WebAssembly without a warning |
 | `json` | is JSON |
 | `text` | nothing |
 """
@@ -15,6 +16,8 @@ import ast
 import json
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -102,8 +105,17 @@ def check_rust(code: str) -> None:
             assert any(source.split(" // ")[0].strip() == line for source in rust_lines()), line
 
 
+def check_c(code: str, directory: Path) -> None:
+    """Build it as the guest ABI says, with every warning an error."""
+    (directory / "block.c").write_text(code, encoding="utf-8")
+    options = "-target wasm32-freestanding -O2 -Wall -Wextra -Werror -nostdlib -Wl,--no-entry -o block.wasm block.c"
+    command = [sys.executable, "-m", "ziglang", "cc", *options.split()]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(("language", "code"), list(blocks()))
-def test_code_block(language: str, code: str, make_tenant: Callable[..., Path]) -> None:
+def test_code_block(language: str, code: str, make_tenant: Callable[..., Path], tmp_path: Path) -> None:
     """What a reader copies works."""
     checks: dict[str, Callable[[], object]] = {
         "python": lambda: check_python(code),
@@ -113,6 +125,7 @@ def test_code_block(language: str, code: str, make_tenant: Callable[..., Path]) 
         "console": lambda: check_shell(code),
         "rust": lambda: check_rust(code),
         "wat": lambda: _core.parse_wat(code, "example"),
+        "c": lambda: check_c(code, tmp_path),
         "json": lambda: json.loads(code),
         "text": lambda: None,
     }
