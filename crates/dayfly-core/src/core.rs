@@ -21,7 +21,9 @@ use crate::overflow::{self, Late, Overflow, panic_message};
 use crate::release::Release;
 use crate::request_id::RequestIds;
 use crate::router::{Mounts, Router};
+use crate::sandbox::Lane;
 use crate::server::{Baseline, Parts, Server, Shared};
+use crate::slots::SlotsOptions;
 use crate::stats::{Stats, TenantStats, ThreadCounters, ThreadStats};
 use crate::tenant::{Current, Tenant};
 use dayfly_sys::thread as system;
@@ -397,6 +399,7 @@ impl Core {
                 counters: self.counters[thread].clone(),
                 routes: self.router.view(),
                 engine: self.engine.clone(),
+                slots: SlotsOptions::of_lane(Lane::Inline, self.options.threads),
                 ids,
                 mailbox: event_loop.mailbox(),
             };

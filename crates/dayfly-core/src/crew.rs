@@ -17,7 +17,9 @@ use crate::idle::IdleThreads;
 use crate::stats::LaneStats;
 use crossbeam_queue::SegQueue;
 use dayfly_sys::thread as system;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -29,6 +31,9 @@ const RESCUE_AFTER: Duration = Duration::from_millis(100);
 const RESCUE_PER_SECOND: Duration = Duration::from_millis(200);
 /// What rescues may take at once: one task at the default CPU limit.
 const RESCUE_BURST: Duration = Duration::from_millis(50);
+
+/// How long stopping waits for runs: as long as one at the default CPU limit takes on a busy machine.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something to do for a tenant.
 pub trait Task: Send + 'static {
@@ -49,6 +54,8 @@ pub struct Options {
     pub name: &'static str,
     /// Threads at low priority.
     pub workers: usize,
+    /// Their nice value, 1 to 19.
+    pub nice: i32,
     /// Most of them for one tenant.
     pub tenant_workers_max: usize,
     /// Threads at normal priority for what has waited long.
@@ -70,7 +77,17 @@ pub struct Crew<T> {
     /// A rescuer keeps an eye on the queue: nobody needs to wake one.
     watched: AtomicBool,
     stopping: AtomicBool,
+    threads: Mutex<Threads>,
     counters: Counters,
+}
+
+/// Threads that were started, and how to know that all of them have ended.
+#[derive(Debug)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// Each thread holds a sender as long as it lives.
+    alive: Option<Sender<Infallible>>,
+    ended: Receiver<Infallible>,
 }
 
 #[derive(Debug)]
@@ -103,6 +120,7 @@ impl<T: Task> Crew<T> {
     /// A crew without threads yet.
     pub fn new(options: Options) -> Arc<Crew<T>> {
         let rescue_per_second = RESCUE_PER_SECOND * options.processors as u32;
+        let (alive, ended) = channel();
         let rescue = Budget::new(rescue_per_second, RESCUE_BURST, Instant::now());
         Arc::new(Crew {
             options,
@@ -112,30 +130,40 @@ impl<T: Task> Crew<T> {
             idle_rescuers: IdleThreads::new(options.rescuers),
             watched: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            threads: Mutex::new(Threads { handles: Vec::new(), alive: Some(alive), ended }),
             counters: Counters::default(),
         })
     }
 
-    /// Starts the threads. Each makes itself a function that runs a task, and must not panic.
+    /// Starts the threads, once. Each makes itself a function that runs a task, and must not panic.
     pub fn start<R: FnMut(T)>(
         self: &Arc<Self>,
         make_runner: impl Fn() -> R + Clone + Send + 'static,
-    ) -> Result<Vec<JoinHandle<()>>, Error> {
-        let mut threads = Vec::with_capacity(self.options.workers + self.options.rescuers);
+    ) -> Result<(), Error> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = threads.alive.take();
         for me in 0..self.options.workers {
-            let (crew, make_runner) = (self.clone(), make_runner.clone());
-            threads.push(spawn(&format!("{}-{me}", self.options.name), move || {
+            let (crew, make_runner, alive) = (self.clone(), make_runner.clone(), alive.clone());
+            threads.handles.push(spawn(&format!("{}-{me}", self.options.name), move || {
                 // Refused only where a filter forbids it; then the lane competes with the I/O threads as equals.
-                let _ = system::yield_to_others();
+                let _ = system::yield_to_others(crew.options.nice);
                 crew.work(me, make_runner());
+                drop(alive);
             })?);
         }
         for me in 0..self.options.rescuers {
-            let (crew, make_runner) = (self.clone(), make_runner.clone());
-            let name = format!("{}-rescue-{me}", self.options.name);
-            threads.push(spawn(&name, move || crew.watch(me, make_runner()))?);
+            let (crew, make_runner, alive) = (self.clone(), make_runner.clone(), alive.clone());
+            threads.handles.push(spawn(&format!("{}-rescue-{me}", self.options.name), move || {
+                crew.watch(me, make_runner());
+                drop(alive);
+            })?);
         }
-        Ok(threads)
+        Ok(())
+    }
+
+    /// Threads, rescuers included.
+    pub fn threads(&self) -> usize {
+        self.options.workers + self.options.rescuers
     }
 
     /// Adds a task; never blocks. `submitter`: the number of the calling I/O thread, or the number behind the last.
@@ -149,11 +177,20 @@ impl<T: Task> Crew<T> {
         }
     }
 
-    /// Lets the threads end once the queue is empty. What is submitted later may never be run.
+    /// Ends the threads once the queue is empty, and waits for that. A thread in the middle of a run that takes longer
+    /// ends by itself later: whoever waited for the run is gone. What is submitted from now on may never be run.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.idle_workers.wake_all();
         self.idle_rescuers.wake_all();
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(threads.alive.take());
+        if threads.ended.recv_timeout(STOP_PATIENCE) == Err(RecvTimeoutError::Disconnected) {
+            for thread in threads.handles.drain(..) {
+                // A panic that got here has been printed; it ended that thread only.
+                let _ = thread.join();
+            }
+        }
     }
 
     /// The crew's figures.
@@ -311,10 +348,16 @@ pub(crate) fn spawn<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, Sender, channel};
 
-    const OPTIONS: Options =
-        Options { name: "test", workers: 2, tenant_workers_max: 2, rescuers: 1, processors: 2, submitters: 1 };
+    const OPTIONS: Options = Options {
+        name: "test",
+        workers: 2,
+        nice: 10,
+        tenant_workers_max: 2,
+        rescuers: 1,
+        processors: 2,
+        submitters: 1,
+    };
 
     /// Waits for a word before it ends, so that tests decide the order of things.
     struct Held {
@@ -349,7 +392,6 @@ mod tests {
 
     struct Bench {
         crew: Arc<Crew<Held>>,
-        threads: Vec<JoinHandle<()>>,
         begin: Sender<Key>,
         begun: Receiver<Key>,
     }
@@ -357,9 +399,9 @@ mod tests {
     impl Bench {
         fn new(options: Options) -> Bench {
             let crew = Crew::new(options);
-            let threads = crew.start(|| run).expect("threads");
+            crew.start(|| run).expect("threads");
             let (sender, begun) = channel();
-            Bench { crew, threads, begin: sender, begun }
+            Bench { crew, begin: sender, begun }
         }
 
         fn submit(&self, tenant: Key) {
@@ -384,7 +426,6 @@ mod tests {
 
         fn end(self) -> LaneStats {
             self.crew.stop();
-            self.threads.into_iter().for_each(|thread| thread.join().expect("a thread ends well"));
             self.crew.stats()
         }
     }
@@ -442,8 +483,17 @@ mod tests {
         let held = bench.hold(1);
         assert_eq!(bench.next(), 1);
         (2..50).for_each(|tenant| bench.submit(tenant));
-        bench.crew.stop();
+        bench.crew.stopping.store(true, Ordering::SeqCst);
         drop(held);
         assert_eq!(bench.end().runs, 49);
+    }
+
+    #[test]
+    fn stopping_does_not_wait_for_a_run_without_end() {
+        let bench = Bench::new(OPTIONS);
+        let held = bench.hold(1);
+        assert_eq!(bench.next(), 1);
+        bench.end();
+        drop(held);
     }
 }

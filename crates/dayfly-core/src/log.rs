@@ -8,11 +8,13 @@ use crate::request_id::RequestId;
 use crossbeam_queue::ArrayQueue;
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-/// Records that may wait. At 8 KiB of text a request this holds 128 whole requests' worth of 64 lines.
+/// Records that may wait: 128 requests that write all the lines they may.
 const RECORDS_MAX: usize = 8192;
+/// Octets of text that may wait: 1,024 requests that write all the text they may.
+const TEXT_BYTES_MAX: usize = 8 << 20;
 
 /// The level of a program's failure.
 pub const LEVEL_ERROR: u8 = 3;
@@ -58,12 +60,13 @@ pub struct Origin<'a> {
 #[derive(Debug)]
 pub struct Log {
     records: ArrayQueue<LogRecord>,
+    text_bytes: AtomicUsize,
     dropped: AtomicU64,
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { records: ArrayQueue::new(RECORDS_MAX), dropped: AtomicU64::new(0) }
+        Log { records: ArrayQueue::new(RECORDS_MAX), text_bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0) }
     }
 }
 
@@ -100,14 +103,20 @@ impl Log {
     }
 
     fn push(&self, record: LogRecord) {
-        if self.records.push(record).is_err() {
+        let bytes = record.text.len();
+        let before = self.text_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > TEXT_BYTES_MAX || self.records.push(record).is_err() {
+            self.text_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Takes what waits, oldest first.
     pub fn drain(&self) -> Vec<LogRecord> {
-        std::iter::from_fn(|| self.records.pop()).take(RECORDS_MAX).collect()
+        let records: Vec<LogRecord> = std::iter::from_fn(|| self.records.pop()).take(RECORDS_MAX).collect();
+        let bytes: usize = records.iter().map(|record| record.text.len()).sum();
+        self.text_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        records
     }
 
     /// Records lost since the start because nobody drained the queue in time.
@@ -160,5 +169,15 @@ mod tests {
         assert_eq!(log.dropped(), 5);
         let records = log.drain();
         assert_eq!((records.len(), records[0].text.as_str()), (RECORDS_MAX, "0"));
+    }
+
+    #[test]
+    fn so_much_text_waits_and_no_more() {
+        let (log, megabyte) = (Log::default(), "a".repeat(1 << 20));
+        for _ in 0..3 {
+            (0..10).for_each(|_| commit(&log, &[&megabyte]));
+            assert_eq!(log.drain().len(), 8);
+        }
+        assert_eq!(log.dropped(), 6);
     }
 }

@@ -20,16 +20,15 @@ use crate::message::Answer;
 use crate::placement::Feedback;
 use crate::request_id::RequestId;
 use crate::sandbox::{Allowance, Lane};
-use crate::slots::Slots;
+use crate::slots::{Slots, SlotsOptions};
 use crate::stats::LaneStats;
 use crate::tenant::{Admission, Current};
 use dayfly_http1::Ticket;
 use dayfly_sys::thread::cpu_ns;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Threads in the blocking lane for each processor: they sleep nearly all the time.
@@ -37,6 +36,11 @@ const BLOCKING_PER_PROCESSOR: usize = 16;
 /// Bounds of the blocking lane's threads, whatever the number of processors.
 const BLOCKING_MIN: usize = 32;
 const BLOCKING_MAX: usize = crate::idle::THREADS_MAX;
+/// Nice value of the overflow lane's threads: with weight 110 beside 1024, a tenth of a busy processor is theirs.
+const NICE: i32 = 10;
+/// Nice value of the blocking lane's threads: weight 15. Whoever sleeps a moment and then computes could otherwise have
+/// many threads at the overflow lane's weight, and the I/O threads would keep a third of their processors.
+const BLOCKING_NICE: i32 = 19;
 /// A tenant may hold one in so many of the blocking lane's threads, for as long as its wall limit.
 const BLOCKING_TENANT_PART: usize = 4;
 /// One rescuer for so many processors: its share of the machine is a fifth.
@@ -194,6 +198,7 @@ impl Options {
         crew::Options {
             name: "overflow",
             workers: self.threads,
+            nice: NICE,
             tenant_workers_max: self.threads,
             rescuers: self.processors.div_ceil(PROCESSORS_PER_RESCUER),
             processors: self.processors,
@@ -206,6 +211,7 @@ impl Options {
         crew::Options {
             name: "blocking",
             workers,
+            nice: BLOCKING_NICE,
             tenant_workers_max: workers / BLOCKING_TENANT_PART,
             rescuers: 1,
             processors: self.processors,
@@ -219,31 +225,22 @@ impl Options {
 pub struct Overflow {
     long_runs: Arc<Crew<Job>>,
     blocking: Arc<Crew<Job>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Overflow {
     /// Starts the threads of both lanes.
     pub fn start(options: Options, engine: &Engine, log: &Arc<Log>) -> Result<Overflow, Error> {
         let (long_runs, blocking) = (Crew::new(options.long_runs()), Crew::new(options.blocking()));
-        let lanes = Overflow { long_runs: long_runs.clone(), blocking: blocking.clone(), threads: Mutex::default() };
+        let lanes = Overflow { long_runs: long_runs.clone(), blocking: blocking.clone() };
         for (crew, lane) in [(long_runs, Lane::Overflow), (blocking.clone(), Lane::Blocking)] {
+            let slots = SlotsOptions::of_lane(lane, crew.threads());
             let (engine, log, blocking, submitter) =
                 (engine.clone(), log.clone(), blocking.clone(), options.io_threads);
-            let started = crew.start(move || {
-                let mut runner = Runner {
-                    lane,
-                    slots: Slots::new(&engine),
-                    log: log.clone(),
-                    blocking: blocking.clone(),
-                    submitter,
-                };
+            crew.start(move || {
+                let (slots, log, blocking) = (Slots::new(&engine, slots), log.clone(), blocking.clone());
+                let mut runner = Runner { lane, slots, log, blocking, submitter };
                 move |job| runner.run(job)
-            });
-            match started {
-                Ok(threads) => lanes.threads().extend(threads),
-                Err(error) => return Err(error),
-            }
+            })?;
         }
         Ok(lanes)
     }
@@ -265,18 +262,10 @@ impl Overflow {
         (self.long_runs.stats(), self.blocking.stats())
     }
 
-    /// Ends the threads when they have done what waits; blocks until then. No job may be submitted any more.
+    /// Ends the threads when they have done what waits, see [`Crew::stop`]. No job may be submitted any more.
     pub fn stop(&self) {
         self.long_runs.stop();
         self.blocking.stop();
-        for thread in std::mem::take(&mut *self.threads()) {
-            // A panic that got here has been printed; it ended that thread only.
-            let _ = thread.join();
-        }
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,7 +15,15 @@ pub struct Seen<'b> {
 
 impl<'b> Seen<'b> {
     /// `takes`: the mask of what the program asked for.
+    #[inline]
     pub fn of(fields: &'b [Field<'b>], origin: &Origin<'_>, takes: u32) -> Seen<'b> {
+        if takes & (takes::CLIENT | takes::HEADERS) == 0 {
+            return Seen { fields: Cow::Borrowed(fields), client: String::new() };
+        }
+        Seen::made(fields, origin, takes)
+    }
+
+    fn made(fields: &'b [Field<'b>], origin: &Origin<'_>, takes: u32) -> Seen<'b> {
         let client = origin.client.filter(|_| takes & takes::CLIENT != 0);
         Seen {
             fields: visible(fields, takes & takes::HEADERS != 0 && !origin.trusted),

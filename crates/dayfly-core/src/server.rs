@@ -14,7 +14,7 @@ use crate::request_id::{RequestId, RequestIds};
 use crate::router::View;
 use crate::sandbox::Lane;
 use crate::seen::Seen;
-use crate::slots::Slots;
+use crate::slots::{Slots, SlotsOptions};
 use crate::stats::{Outcome, ThreadCounters};
 use crate::tenant::Current;
 use dayfly_http1::{Answered, Framing, Handler, Head, Peer, Refusal, Respond, Ticket};
@@ -87,6 +87,8 @@ pub struct Parts {
     pub routes: View<Current>,
     /// What its sandboxes run on.
     pub engine: Engine,
+    /// Its share of the slots.
+    pub slots: SlotsOptions,
     /// Names of its requests.
     pub ids: RequestIds,
     /// Where its late answers arrive.
@@ -96,13 +98,13 @@ pub struct Parts {
 impl Server {
     /// A handler that has served nothing yet.
     pub fn new(parts: Parts) -> Server {
-        let Parts { thread, shared, counters, routes, engine, ids, mailbox } = parts;
+        let Parts { thread, shared, counters, routes, engine, slots, ids, mailbox } = parts;
         Server {
             thread,
             shared,
             counters,
             routes,
-            slots: Slots::new(&engine),
+            slots: Slots::new(&engine, slots),
             lanes: Lanes::new(Instant::now()),
             ids,
             mailbox,

@@ -3,7 +3,33 @@
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::pool::{Lent, Pool, PoolOptions};
+use crate::sandbox::Lane;
 use crate::tenant::Current;
+
+/// Slots of a process: the address space has 4,096 of them; the rest is for freezing and for the engine's own heaps.
+const SLOTS: usize = 3_072;
+/// Mappings of a process's slots: the kernel allows it 65,530 in all.
+const MAPPINGS: usize = 56_000;
+/// Most slots of one thread: looking for the least recently used one costs a comparison each.
+const THREAD_SLOTS_MAX: usize = 1_024;
+
+/// One thread's share of the process's slots.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotsOptions(PoolOptions);
+
+impl SlotsOptions {
+    /// The share of each of so many threads of a lane. I/O threads get four sevenths: most requests run there. The
+    /// blocking lane has many threads that sleep, each with few tenants at a time.
+    pub fn of_lane(lane: Lane, threads: usize) -> SlotsOptions {
+        let sevenths = match lane {
+            Lane::Inline => 4,
+            Lane::Overflow => 2,
+            Lane::Blocking => 1,
+        };
+        let share = |whole: usize| (whole * sevenths / 7 / threads.max(1)).max(1);
+        SlotsOptions(PoolOptions { slots_max: share(SLOTS).min(THREAD_SLOTS_MAX), mappings_max: share(MAPPINGS) })
+    }
+}
 
 /// A pool that lets go of a release as soon as the thread serves its successor. Without it, a thousand reloads would
 /// keep a thousand images in memory until the pool's budget ends them.
@@ -15,8 +41,8 @@ pub struct Slots {
 
 impl Slots {
     /// No slots yet.
-    pub fn new(engine: &Engine) -> Slots {
-        Slots { pool: Pool::new(engine, PoolOptions::default()), served: Vec::new() }
+    pub fn new(engine: &Engine, options: SlotsOptions) -> Slots {
+        Slots { pool: Pool::new(engine, options.0), served: Vec::new() }
     }
 
     /// A clean sandbox of the tenant's release. Requests in flight may still ask for an older one.

@@ -32,18 +32,18 @@ pub fn cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Lets the calling thread run when others at normal priority leave it time: `SCHED_BATCH` and a nice value of 10.
+/// Lets the calling thread run when others at normal priority leave it time: `SCHED_BATCH` and a nice value, 1 to 19.
 /// At normal priority the lane for long requests cost the I/O threads 30-80 % of their rate.
 ///
 /// # Errors
 /// The kernel refuses (a sandboxed parent may have forbidden it).
-pub fn yield_to_others() -> std::io::Result<()> {
+pub fn yield_to_others(nice: i32) -> std::io::Result<()> {
     let parameter = libc::sched_param { sched_priority: 0 };
     // SAFETY: 0 names the calling thread; the parameter is valid for the policy.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameter) } != 0 {
         return Err(std::io::Error::last_os_error());
     }
-    rustix::process::setpriority_process(Some(thread::gettid()), 10)?;
+    rustix::process::setpriority_process(Some(thread::gettid()), nice)?;
     Ok(())
 }
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_thread_may_lower_its_priority_and_choose_its_cpu() {
         std::thread::spawn(|| {
-            yield_to_others().expect("lowering needs no right");
+            yield_to_others(10).expect("lowering needs no right");
             slice_ns(100_000).expect("a slice needs no right");
             let cpus = cpus().expect("the kernel knows");
             bind_to_cpu(cpus[0]).expect("it may run there already");
