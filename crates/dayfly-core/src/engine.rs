@@ -14,7 +14,7 @@ use wasmtime::{Config, InstancePre, Linker, Module};
 /// Native stack that a guest may use.
 const STACK_BYTES_MAX: usize = 512 << 10;
 /// Size of the engine's heap for exceptions when it is first needed.
-const GC_HEAP_BYTES: u64 = 64 << 10;
+pub(crate) const GC_HEAP_BYTES: usize = 64 << 10;
 
 /// How often a restored slot is compared with its image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ fn config(arena: &'static Arena) -> Config {
         .memory_init_cow(false)
         // Exceptions live in a garbage-collected heap. Every option: the defaults are those of linear memories.
         .wasm_exceptions(true)
-        .gc_heap_initial_size(GC_HEAP_BYTES)
+        .gc_heap_initial_size(GC_HEAP_BYTES as u64)
         .gc_heap_reservation(GC_HEAP_BYTES_MAX as u64)
         .gc_heap_guard_size(GC_HEAP_GUARD_BYTES as u64)
         .gc_heap_reservation_for_growth(0)

@@ -14,7 +14,10 @@ use dayfly_wasm::image::Image;
 use dayfly_wasm::instrument::{self, instrument};
 use dayfly_wasm::{Fresh, Layout, Program};
 use std::sync::Arc;
-use wasmtime::{Instance, Store, StoreContextMut, Trap, Val, WasmParams, WasmResults};
+use wasmtime::{
+    GcHeapOutOfMemory, Instance, InstancePre, Store, StoreContextMut, ThrownException, Trap, Val, WasmParams,
+    WasmResults,
+};
 
 /// What start-up may log: it happens once, and its author wants to see it.
 const INIT_LOG: LogLimits = LogLimits { bytes_max: 256 << 10, lines_max: 4096 };
@@ -69,7 +72,7 @@ impl<'e> Freezing<'e> {
     /// An instance over the program's initial image.
     fn start(
         engine: &'e Engine,
-        instance: &wasmtime::InstancePre<Host>,
+        instance: &InstancePre<Host>,
         program: &Program,
         limits: &Limits,
     ) -> Result<Freezing<'e>, Error> {
@@ -77,7 +80,7 @@ impl<'e> Freezing<'e> {
         let image = Arc::new(image.map_err(|error| Error::io("memory file for an image", error))?);
         let allowance = Allowance { lane: Lane::Overflow, cpu_ns_max: limits.init_cpu_ns_max, wall_deadline: None };
         let host = Host::new(Phase::Freeze, Meter::start(allowance), INIT_LOG);
-        let (guest, instance) = new_guest(engine, instance, host, &image, program.layout.host_page_offset as usize)?;
+        let (guest, instance, _) = new_guest(engine, instance, host, &image, program.layout.host_page_offset as usize)?;
         Ok(Freezing { engine, guest, instance })
     }
 
@@ -125,8 +128,7 @@ impl<'e> Freezing<'e> {
             other => format!("start-up failed in `{function}`: {other:?}"),
         };
         let lines = &self.guest.data().log.lines;
-        let said: String = lines.iter().map(|(_, line)| format!("\n  {line}")).collect();
-        Error::InitFailed(what + &said)
+        Error::InitFailed(lines.iter().fold(what, |text, (_, line)| text + "\n  " + line))
     }
 
     fn end(mut self) -> (Image, LogLines) {
@@ -138,26 +140,27 @@ impl<'e> Freezing<'e> {
 /// An instance with `image` mapped over its memory.
 pub(crate) fn new_guest(
     engine: &Engine,
-    instance: &wasmtime::InstancePre<Host>,
+    program: &InstancePre<Host>,
     host: Host,
     image: &Arc<SealedImage>,
     host_page_offset: usize,
-) -> Result<(Guest<Host>, Instance), Error> {
+) -> Result<(Guest<Host>, Instance, Places), Error> {
     let mut store = Store::new(engine.wasmtime(), host);
     store.limiter(Host::limiter);
     store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.check()?));
     store.set_epoch_deadline(1);
-    let instance = instance.instantiate(&mut store).map_err(|error| Error::Refused(format!("{error:#}")))?;
-    let memory = instance.get_memory(&mut store, export::MEMORY);
-    let memory = memory.ok_or_else(|| Error::Refused("the program has no memory".to_owned()))?;
-    let size = instance.get_global(&mut store, export::SIZE);
-    let size = size.ok_or_else(|| Error::Refused(format!("the program has no `{}`", export::SIZE)))?;
-    store.data_mut().set_places(Places { memory, size, host_page_offset });
-    if memory.data_size(&store) != image.bytes() {
-        return Err(Error::Refused("the program's memory is not as long as its image".to_owned()));
-    }
-    let guest = Guest::new(store, memory, image, engine.protection());
-    Ok((guest.map_err(|error| Error::io("memory for a sandbox", error))?, instance))
+    let made = Guest::new(store, program, export::MEMORY, image, engine.protection());
+    // What the program is was checked when it was instrumented, so what fails here is a lack of something.
+    let (mut guest, instance) = made.map_err(|error| Error::Internal(format!("no sandbox: {error:#}")))?;
+    let places = |context: &mut StoreContextMut<'_, Host>| {
+        let memory = instance.get_memory(&mut *context, export::MEMORY)?;
+        let size = instance.get_global(&mut *context, export::SIZE)?;
+        Some(Places { memory, size, host_page_offset })
+    };
+    let places = places(&mut guest.context());
+    let places = places.ok_or_else(|| Error::Refused("the program was not instrumented".to_owned()))?;
+    guest.data_mut().set_places(places);
+    Ok((guest, instance, places))
 }
 
 /// Whether an exported flag of the program is set.
@@ -174,7 +177,10 @@ pub(crate) fn stop_of(error: &wasmtime::Error) -> Stop {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Stop::Trap(trap.to_string());
     }
-    if error.is::<wasmtime::ThrownException>() {
+    if error.is::<GcHeapOutOfMemory<()>>() {
+        return Stop::Memory;
+    }
+    if error.is::<ThrownException>() {
         return Stop::Trap("an exception was not caught".to_owned());
     }
     Stop::Trap(error.to_string())

@@ -49,7 +49,7 @@ impl Places {
     /// Octets of memory that the guest has at this moment.
     pub(crate) fn size(&self, mut store: impl wasmtime::AsContextMut) -> usize {
         let pages = match self.size.get(&mut store) {
-            Val::I32(pages) => pages as u32 as usize,
+            Val::I32(pages) => pages.cast_unsigned() as usize,
             _ => 0,
         };
         (pages * abi::WASM_PAGE_BYTES as usize).min(self.host_page_offset)
@@ -85,11 +85,6 @@ impl Host {
     /// To be set when there is an instance.
     pub(crate) fn set_places(&mut self, places: Places) {
         self.places = Some(places);
-    }
-
-    /// Where the guest's memory is, once there is an instance.
-    pub(crate) fn places(&self) -> Option<Places> {
-        self.places
     }
 
     /// What keeps tables in bounds.
@@ -178,19 +173,18 @@ impl LogLines {
 }
 
 /// `clock(which) -> ns`, coarse: a fine clock is what measures caches and neighbours.
-fn clock(caller: Caller<'_, Host>, which: u32) -> Result<u64> {
+fn clock(_caller: Caller<'_, Host>, which: u32) -> Result<u64> {
     let nanoseconds = match which {
         abi::clock::REALTIME => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64),
         abi::clock::MONOTONIC => monotonic_ns(),
         _ => return Err(mistake(format!("`clock` knows no clock {which}"))),
     };
-    drop(caller);
     Ok(nanoseconds - nanoseconds % abi::clock::RESOLUTION_NS)
 }
 
 fn monotonic_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// `random(ptr, len)`: fills memory from the system's generator.

@@ -1,5 +1,6 @@
 //! The data plane: from a socket to a fresh sandbox and back. Safe code only; knows no Python and no async runtime.
 
+pub mod bench;
 pub mod budget;
 mod client;
 pub mod code_cache;

@@ -58,6 +58,11 @@ pub struct LogLines {
 }
 
 impl LogLines {
+    /// Whether nothing was logged, nor cut.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.cut == 0
+    }
+
     /// Empties the log and keeps its buffer.
     pub fn clear(&mut self) {
         self.lines.clear();

@@ -91,7 +91,7 @@ impl<'m> Reader<'m> {
 
     fn content_type(&self, record: &[u8], reply: &mut Reply) -> Result<(), Stop> {
         let value = self.pair(record, record::CONTENT_TYPE, "the content type")?;
-        if value.is_empty() { Ok(()) } else { self.add(reply, b"Content-Type", value) }
+        if value.is_empty() { Ok(()) } else { self.add_line(reply, b"Content-Type", value) }
     }
 
     fn fields(&self, record: &[u8], body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
@@ -115,14 +115,13 @@ impl<'m> Reader<'m> {
 
     fn field(&self, name: &[u8], value: &[u8], body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
         match rule(name) {
-            Rule::Keep => self.add(reply, name, value),
             Rule::Drop => Ok(()),
             Rule::Refuse => {
                 let name = String::from_utf8_lossy(name);
                 Err(bad(format_args!("header field `{name}` is not for programs to set")))
             }
             Rule::ContentType if reply.has_content_type() => Err(bad(format_args!("the content type is given twice"))),
-            Rule::ContentType => self.add(reply, name, value),
+            Rule::Keep | Rule::ContentType => self.add(reply, name, value),
             Rule::ContentLength if is_length(value, body_bytes) => Ok(()),
             Rule::ContentLength => {
                 let value = String::from_utf8_lossy(&value[..value.len().min(40)]);
@@ -132,19 +131,25 @@ impl<'m> Reader<'m> {
     }
 
     fn add(&self, reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Stop> {
-        let value = value.trim_ascii();
-        let bytes = reply.field_lines.len() as u64 + name.len() as u64 + value.len() as u64 + 4;
-        if bytes > self.limits.response_header_bytes_max {
-            let max = self.limits.response_header_bytes_max;
-            return Err(bad(format_args!("the header fields have more than {max} octets")));
-        }
         if name.is_empty() || !name.iter().all(|octet| is_token(*octet)) {
             return Err(bad(format_args!("`{}` is not a header field's name", String::from_utf8_lossy(name))));
         }
-        if !value.iter().all(|octet| is_value(*octet)) {
+        self.add_line(reply, name, value)
+    }
+
+    fn add_line(&self, reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Stop> {
+        let value = value.trim_ascii();
+        let bytes = name.len() + value.len() + 4;
+        if (reply.field_lines.len() + bytes) as u64 > self.limits.response_header_bytes_max {
+            let max = self.limits.response_header_bytes_max;
+            return Err(bad(format_args!("the header fields have more than {max} octets")));
+        }
+        // Without an early end, so that many octets are looked at at once.
+        if !value.iter().fold(true, |valid, octet| valid & is_value(*octet)) {
             let name = String::from_utf8_lossy(name);
             return Err(bad(format_args!("the value of header field `{name}` has a control character")));
         }
+        reply.field_lines.reserve(bytes);
         for part in [name, b": ", value, b"\r\n"] {
             reply.field_lines.extend_from_slice(part);
         }

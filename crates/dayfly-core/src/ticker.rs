@@ -179,3 +179,56 @@ fn beats() -> (u64, bool) {
         .map(|pulse| pulse.beats.load(Ordering::Relaxed))
         .fold((0, false), |(sum, running), beats| (sum.wrapping_add(beats), running || !beats.is_multiple_of(2)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, EngineOptions};
+    use std::time::Instant;
+
+    #[track_caller]
+    fn wait_until(what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !condition() {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_idle_engine_stops_ticking_and_a_run_wakes_it() {
+        let engine = Engine::new(&EngineOptions::default()).expect("an engine");
+        let code = wat::parse_str("(module (func (export \"spin\") (loop (br 0))))").expect("valid text");
+        let module = wasmtime::Module::new(engine.wasmtime(), code).expect("it compiles");
+        for _ in 0..3 {
+            // Other tests of this process may run guests meanwhile, and each of their beats wakes it.
+            wait_until("the ticker sleeps", || engine.ticker().is_asleep());
+            let mut store = wasmtime::Store::new(engine.wasmtime(), ());
+            store.set_epoch_deadline(2);
+            let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("an instance");
+            let spin = instance.get_typed_func::<(), ()>(&mut store, "spin").expect("it is there");
+            let running = engine.run();
+            let error = spin.call(&mut store, ()).expect_err("the ticks stop it");
+            drop(running);
+            assert_eq!(error.downcast_ref::<wasmtime::Trap>(), Some(&wasmtime::Trap::Interrupt));
+        }
+    }
+
+    #[test]
+    fn the_ticker_ends_with_its_engine() {
+        let engine = Engine::new(&EngineOptions::default()).expect("an engine");
+        let weak = engine.wasmtime().weak();
+        drop(engine);
+        wait_until("nobody holds the engine", || weak.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_thread_that_ends_leaves_its_pulse_to_the_next() {
+        let pulse_of_a_thread = || {
+            let address = thread::spawn(|| std::ptr::from_ref(pulse()) as usize);
+            address.join().expect("the thread ends well")
+        };
+        let first = pulse_of_a_thread();
+        assert!((0..100).any(|_| pulse_of_a_thread() == first), "pulses are reused");
+    }
+}

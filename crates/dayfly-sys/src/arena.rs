@@ -7,10 +7,13 @@
 //! touch a neighbour. There is one arena a process, and it lives as long as the process: the fault handler finds the
 //! stride of an address by arithmetic, and never meets one that is being unmapped.
 
+use crate::image::SealedImage;
 use crate::map::{self, Reservation};
+use crate::protect::Protection;
 use crate::slot::SlotState;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 /// Address space that a 32-bit index can reach.
@@ -27,6 +30,9 @@ const STRIDE_BYTES: usize = MEMORY_RESERVATION_BYTES + GUARD_BYTES;
 const STRIDES: usize = 4096;
 /// Fewer than this are not worth starting with.
 const STRIDES_MIN: usize = 16;
+/// Strides kept with their image mapped: a release whose slot has ended (a trap, say) soon needs another one, and mapping
+/// costs as much as all the rest of making it.
+const PARKED_MAX: usize = 32;
 
 /// What the fault handler knows about a stride. Never freed, so it may be read at any moment.
 #[derive(Default)]
@@ -35,6 +41,34 @@ pub(crate) struct Stride {
     pub(crate) owner: AtomicI32,
     /// The slot's state. Valid while `owner` is not 0, seen from the owner.
     pub(crate) state: AtomicPtr<SlotState>,
+    /// The slot that has ended left the memory closed and equal to its image.
+    pub(crate) closed: AtomicBool,
+}
+
+/// What an instance about to be made will run over.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) image: Arc<SealedImage>,
+    pub(crate) protection: Protection,
+}
+
+thread_local! {
+    static WANTED: RefCell<Option<Wanted>> = const { RefCell::new(None) };
+}
+
+/// Runs `instantiate`; the linear memory made meanwhile on this thread has `wanted.image` mapped, readable only.
+pub(crate) fn with_image<R>(wanted: Wanted, instantiate: impl FnOnce() -> R) -> R {
+    WANTED.set(Some(wanted));
+    let result = instantiate();
+    WANTED.set(None);
+    result
+}
+
+/// A stride without a slot, with an image mapped and closed.
+struct Parked {
+    index: u32,
+    image: Weak<SealedImage>,
+    protection: Protection,
 }
 
 /// All strides of the process.
@@ -43,6 +77,8 @@ pub struct Arena {
     strides: Box<[Stride]>,
     /// Clean strides that have been used before, last in first out: their page tables are warm.
     free: Mutex<Vec<u32>>,
+    /// Strides that still have an image, the oldest first.
+    parked: Mutex<Vec<Parked>>,
     /// Strides below this have been handed out before.
     fresh: AtomicU32,
     lost: AtomicU32,
@@ -77,7 +113,8 @@ impl Arena {
 
     fn over(space: Reservation, count: usize) -> Arena {
         let strides = std::iter::repeat_with(Stride::default).take(count).collect();
-        Arena { space, strides, free: Mutex::default(), fresh: AtomicU32::new(0), lost: AtomicU32::new(0) }
+        let (free, parked) = (Mutex::default(), Mutex::default());
+        Arena { space, strides, free, parked, fresh: AtomicU32::new(0), lost: AtomicU32::new(0) }
     }
 
     /// Number of strides: the most slots a process can have at a time.
@@ -107,25 +144,76 @@ impl Arena {
         self.space.base().wrapping_add(offset)
     }
 
-    fn take(&self) -> Option<u32> {
-        if let Some(index) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+    /// A stride with nothing in it.
+    fn take_empty(&self) -> Option<u32> {
+        if let Some(index) = lock(&self.free).pop() {
             return Some(index);
         }
         let count = self.strides.len() as u32;
-        self.fresh.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < count).then_some(next + 1)).ok()
+        let next = |next| (next < count).then_some(next + 1);
+        let fresh = self.fresh.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok();
+        fresh.or_else(|| {
+            let mut parked = lock(&self.parked);
+            let oldest = (!parked.is_empty()).then(|| parked.remove(0));
+            drop(parked);
+            self.empty(oldest?.index);
+            lock(&self.free).pop()
+        })
     }
 
-    fn give_back(&self, index: u32) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+    /// A stride that still has what is wanted.
+    fn take_parked(&self, wanted: &Wanted) -> Option<u32> {
+        let mut parked = lock(&self.parked);
+        let fits = |parked: &Parked| {
+            parked.protection == wanted.protection && parked.image.as_ptr() == Arc::as_ptr(&wanted.image)
+        };
+        let position = parked.iter().rposition(fits)?;
+        Some(parked.remove(position).index)
     }
+
+    fn park(&self, stride: Parked) {
+        let mut parked = lock(&self.parked);
+        parked.push(stride);
+        let oldest = (parked.len() > PARKED_MAX).then(|| parked.remove(0));
+        drop(parked);
+        if let Some(oldest) = oldest {
+            self.empty(oldest.index);
+        }
+    }
+
+    /// Takes parked strides off images that are gone: their pages are only free when nothing maps them.
+    pub(crate) fn forget_dead_images(&self) {
+        let mut parked = lock(&self.parked);
+        let dead: Vec<Parked> = parked.extract_if(.., |parked| parked.image.strong_count() == 0).collect();
+        drop(parked);
+        for stride in dead {
+            self.empty(stride.index);
+        }
+    }
+
+    /// Unmaps all that a stride of nobody holds, and gives it back.
+    fn empty(&self, index: u32) {
+        // SAFETY: the stride was taken out of every list and has no memory of the engine's, so nothing refers to it.
+        match unsafe { map::clear(self.base(index), MEMORY_RESERVATION_BYTES) } {
+            Ok(()) => lock(&self.free).push(index),
+            // What is not known to be clean is never handed out again.
+            Err(_) => drop(self.lost.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Creator {
     arena: &'static Arena,
 }
 
-// SAFETY: memories come zero-filled, page-aligned and followed by at least `guard` inaccessible bytes behind their
-// reservation (checked below against what the engine asks for); they never move, and belong to the engine until dropped.
+// SAFETY: memories are page-aligned and followed by at least `guard` inaccessible bytes behind their reservation (checked
+// below against what the engine asks for); they never move, and belong to the engine until dropped. A linear memory is
+// not zero but holds the image that `Guest` asked for, and cannot be written until `Guest` has made a slot of it; the
+// engine does neither notice nor mind, because programs have no data segments left to be copied.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,
@@ -138,7 +226,8 @@ unsafe impl MemoryCreator for Creator {
         match reserved {
             Some(GC_HEAP_BYTES_MAX) if guard <= GC_HEAP_GUARD_BYTES => Ok(Box::new(GcHeap::new(minimum)?)),
             Some(MEMORY_RESERVATION_BYTES) if guard <= GUARD_BYTES && maximum == Some(minimum) => {
-                Ok(Box::new(StrideMemory::new(self.arena, minimum)?))
+                let wanted = WANTED.take().ok_or("a guest has one memory, and only guests have any")?;
+                Ok(Box::new(StrideMemory::new(self.arena, &wanted, minimum)?))
             }
             _ => Err(format!("no such memory: {minimum}..{maximum:?} bytes, reserved {reserved:?}, guard {guard}")),
         }
@@ -150,14 +239,24 @@ struct StrideMemory {
     arena: &'static Arena,
     index: u32,
     bytes: usize,
+    image: Weak<SealedImage>,
+    protection: Protection,
 }
 
 impl StrideMemory {
-    fn new(arena: &'static Arena, bytes: usize) -> Result<StrideMemory, String> {
-        let index = arena.take().ok_or_else(|| format!("all {} slots are taken", arena.strides()))?;
-        let memory = StrideMemory { arena, index, bytes };
-        // SAFETY: the stride was taken just now, so it is inaccessible and nobody refers to it.
-        unsafe { map::protect(arena.base(index), bytes, true) }.map_err(|error| format!("memory: {error}"))?;
+    fn new(arena: &'static Arena, wanted: &Wanted, bytes: usize) -> Result<StrideMemory, String> {
+        if wanted.image.bytes() != bytes {
+            return Err(format!("the memory has {bytes} bytes, its image {}", wanted.image.bytes()));
+        }
+        let (image, protection) = (Arc::downgrade(&wanted.image), wanted.protection);
+        if let Some(index) = arena.take_parked(wanted) {
+            return Ok(StrideMemory { arena, index, bytes, image, protection });
+        }
+        let index = arena.take_empty().ok_or_else(|| format!("all {} slots are taken", arena.strides()))?;
+        let memory = StrideMemory { arena, index, bytes, image, protection };
+        // SAFETY: the stride was taken just now, so nobody refers to it.
+        unsafe { wanted.image.map_at(arena.base(index)) }.map_err(|error| format!("memory: {error}"))?;
+        protection.arm(arena.base(index), bytes).map_err(|error| format!("memory: {error}"))?;
         Ok(memory)
     }
 }
@@ -166,11 +265,11 @@ impl Drop for StrideMemory {
     fn drop(&mut self) {
         let stride = &self.arena.strides[self.index as usize];
         assert!(stride.state.load(Ordering::Relaxed).is_null(), "a slot ends before its stride");
-        // SAFETY: the engine drops a memory when its store is gone, so nothing refers to it any more.
-        match unsafe { map::clear(self.arena.base(self.index), self.bytes) } {
-            Ok(()) => self.arena.give_back(self.index),
-            // What is not known to be clean is never handed out again.
-            Err(_) => drop(self.arena.lost.fetch_add(1, Ordering::Relaxed)),
+        if stride.closed.swap(false, Ordering::Relaxed) && self.image.strong_count() > 0 {
+            let (index, image, protection) = (self.index, std::mem::take(&mut self.image), self.protection);
+            self.arena.park(Parked { index, image, protection });
+        } else {
+            self.arena.empty(self.index);
         }
     }
 }

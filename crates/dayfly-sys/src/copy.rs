@@ -15,8 +15,6 @@ pub(crate) struct Page(pub(crate) [u8; PAGE_BYTES]);
 /// How a page is put back. Each function leaves `page` equal to its source.
 #[derive(Clone, Copy)]
 pub(crate) struct Copier {
-    /// The widest registers used, in octets.
-    pub(crate) width_bytes: usize,
     /// Restores a page.
     pub(crate) restore: unsafe fn(page: *mut Page, source: *const Page),
     /// Restores a page that is zero in the image.
@@ -67,7 +65,7 @@ impl Copier {
     }
 }
 
-const PLAIN: Copier = Copier { width_bytes: 8, restore: plain_restore, clear: plain_clear, compare: plain_compare };
+const PLAIN: Copier = Copier { restore: plain_restore, clear: plain_clear, compare: plain_compare };
 
 /// # Safety
 /// Both are valid pages of their own.
@@ -98,12 +96,12 @@ unsafe fn plain_compare(page: *mut Page, source: *const Page) -> bool {
 
 /// The same three functions for one width. A cell is 64 octets, a cache line.
 macro_rules! wide {
-    ($module:ident, $feature:literal, $width:literal, $cell:ty, $load:item, $store:item, $differs:item, $zero:item) => {
+    ($module:ident, $feature:literal, $cell:ty, $load:item, $store:item, $differs:item, $zero:item) => {
         mod $module {
             use super::{Copier, PAGE_BYTES, Page};
             use std::arch::x86_64::*;
 
-            pub(super) const COPIER: Copier = Copier { width_bytes: $width, restore, clear, compare };
+            pub(super) const COPIER: Copier = Copier { restore, clear, compare };
             const CELLS: usize = PAGE_BYTES / 64;
 
             #[inline]
@@ -189,7 +187,6 @@ macro_rules! wide {
 wide!(
     avx2,
     "avx2",
-    32,
     [__m256i; 2],
     unsafe fn load(at: *const [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: the caller passes an aligned, readable cell.
@@ -214,7 +211,6 @@ wide!(
 wide!(
     avx512,
     "avx512f",
-    64,
     __m512i,
     unsafe fn load(at: *const __m512i) -> __m512i {
         // SAFETY: the caller passes an aligned, readable cell.
@@ -252,21 +248,21 @@ mod tests {
             *byte = (at * 7 + at / 256) as u8;
         }
         let zero = Box::new(Page([0; PAGE_BYTES]));
-        for copier in Copier::available() {
+        for (number, copier) in Copier::available().into_iter().enumerate() {
             for at in 0..PAGE_BYTES {
                 // SAFETY: whole, aligned pages; the CPU has what an available copier needs.
                 unsafe {
                     let mut page = changed_page(&source, &[at, PAGE_BYTES - 1 - at]);
                     (copier.restore)(&raw mut *page, &raw const *source);
-                    assert!(page.0 == source.0, "restore, width {}, octet {at}", copier.width_bytes);
+                    assert!(page.0 == source.0, "restore, copier {number}, octet {at}");
 
                     let mut page = changed_page(&zero, &[at]);
                     (copier.clear)(&raw mut *page);
-                    assert!(page.0 == zero.0, "clear, width {}, octet {at}", copier.width_bytes);
+                    assert!(page.0 == zero.0, "clear, copier {number}, octet {at}");
 
                     let mut page = changed_page(&source, &[at]);
                     assert!((copier.compare)(&raw mut *page, &raw const *source), "octet {at} changed");
-                    assert!(page.0 == source.0, "compare, width {}, octet {at}", copier.width_bytes);
+                    assert!(page.0 == source.0, "compare, copier {number}, octet {at}");
                     assert!(!(copier.compare)(&raw mut *page, &raw const *source), "nothing changed since");
                 }
             }

@@ -44,11 +44,13 @@ struct Chain {
 }
 
 impl Chain {
-    const NEW: Chain = Chain {
-        engine: AtomicPtr::new(ptr::null_mut()),
-        earlier: AtomicPtr::new(ptr::null_mut()),
-        later: [const { AtomicPtr::new(ptr::null_mut()) }; LATER_MAX],
-    };
+    const fn new() -> Chain {
+        Chain {
+            engine: AtomicPtr::new(ptr::null_mut()),
+            earlier: AtomicPtr::new(ptr::null_mut()),
+            later: [const { AtomicPtr::new(ptr::null_mut()) }; LATER_MAX],
+        }
+    }
 
     /// The handlers that `bottom` passes a fault to, in order.
     fn others(&self) -> impl Iterator<Item = *mut libc::sigaction> + '_ {
@@ -70,7 +72,7 @@ impl Chain {
     }
 }
 
-static CHAINS: [Chain; 2] = [Chain::NEW; 2];
+static CHAINS: [Chain; 2] = [const { Chain::new() }; 2];
 
 fn chain(signal: c_int) -> &'static Chain {
     &CHAINS[usize::from(signal == libc::SIGBUS)]
@@ -231,7 +233,8 @@ unsafe fn repeated_places(info: &libc::siginfo_t, context: *mut c_void) -> usize
     let registers = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
     // SAFETY: for these signals the kernel fills in the address; for raised ones the octets are those of a sender.
     let address = unsafe { info.si_addr() } as usize;
-    let place = [address, registers[libc::REG_RIP as usize] as usize, registers[libc::REG_RSP as usize] as usize];
+    let [instruction, stack] = [libc::REG_RIP as usize, libc::REG_RSP as usize].map(|register| registers[register]);
+    let place = [address, instruction.cast_unsigned() as usize, stack.cast_unsigned() as usize];
     let same =
         LAST_PLACE.iter().zip(place).fold(true, |same, (last, new)| last.swap(new, Ordering::Relaxed) == new && same);
     let repeats = if same { REPEATS.load(Ordering::Relaxed).saturating_add(1) } else { 0 };

@@ -5,7 +5,7 @@
 //! its program takes the guest exclusively.
 
 use crate::PAGE_BYTES;
-use crate::arena::Arena;
+use crate::arena::{self, Arena, Wanted};
 use crate::fault;
 use crate::image::SealedImage;
 use crate::pagemap;
@@ -14,7 +14,7 @@ use crate::slot::{SMALL_HOT_SET, Slot};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use wasmtime::{Memory, Store, StoreContextMut};
+use wasmtime::{Instance, InstancePre, Memory, Store, StoreContextMut};
 
 /// A program's instance over an image.
 ///
@@ -41,49 +41,59 @@ pub enum Difference {
 }
 
 impl<T: 'static> Guest<T> {
-    /// Maps `image` over `memory`, the one linear memory of an instance in `store` that has not run anything yet.
+    /// Makes an instance over `image`; its memory is exported as `memory`.
     ///
     /// # Errors
-    /// No mappings are left, or the protection is not to be had.
+    /// The engine's, or those of the system: no mappings are left, or the protection is not to be had.
     ///
     /// # Panics
-    /// If the memory belongs to another store, does not come from the arena, or is not as long as the image.
+    /// If the engine does not have the arena's memory creator.
     pub fn new(
-        store: Store<T>,
-        memory: Memory,
+        mut store: Store<T>,
+        program: &InstancePre<T>,
+        memory: &str,
         image: &Arc<SealedImage>,
         protection: Protection,
-    ) -> io::Result<Guest<T>> {
-        assert_eq!(memory.data_size(&store), image.bytes(), "memory and image are equally long");
-        let protection = protection.implementation()?;
+    ) -> wasmtime::Result<(Guest<T>, Instance)> {
+        let protection = protection.resolve()?;
         fault::ensure_on_top()?;
-        // SAFETY: the memory belongs to `store`, which this value owns and never gives away: nobody else refers to it.
-        // The slot is dropped before the store (order of the fields), and the store's end recycles the stride.
-        let slot = unsafe { Slot::new(memory.data_ptr(&store), image, protection)? };
-        Ok(Guest { slot, memory, store })
+        let wanted = Wanted { image: Arc::clone(image), protection };
+        let instance = arena::with_image(wanted, || program.instantiate(&mut store))?;
+        let memory = instance.get_memory(&mut store, memory);
+        let memory = memory.ok_or_else(|| wasmtime::format_err!("the program exports no memory"))?;
+        // SAFETY: the memory is the one that `with_image` had made: it has the image mapped and closed. It belongs to
+        // `store`, which this value owns and never gives away, so nobody else refers to it. The slot is dropped before
+        // the store (order of the fields), and the store's end recycles the stride.
+        let slot = unsafe { Slot::new(memory.data_ptr(&store), image, protection.implementation()?)? };
+        Ok((Guest { slot, memory, store }, instance))
     }
 
     /// The store's data.
+    #[inline]
     pub fn data(&self) -> &T {
         self.store.data()
     }
 
     /// The store's data.
+    #[inline]
     pub fn data_mut(&mut self) -> &mut T {
         self.store.data_mut()
     }
 
     /// The store, for everything but running the program: a write to a closed page is fatal here.
+    #[inline]
     pub fn context(&mut self) -> StoreContextMut<'_, T> {
         (&mut self.store).into()
     }
 
     /// The whole memory.
+    #[inline]
     pub fn memory(&self) -> &[u8] {
         self.memory.data(&self.store)
     }
 
     /// Lends the guest to the calling thread, which may run the program and write to the memory meanwhile.
+    #[inline]
     pub fn lend(&mut self) -> Lent<'_, T> {
         self.slot.lend();
         Lent { guest: self }
@@ -91,6 +101,7 @@ impl<T: 'static> Guest<T> {
 
     /// Makes the memory equal to the image again. `false`: it cannot be told what was written; drop the guest.
     #[must_use]
+    #[inline]
     pub fn restore(&mut self) -> bool {
         self.slot.restore()
     }
@@ -113,6 +124,7 @@ impl<T: 'static> Guest<T> {
     }
 
     /// Pages restored after each request.
+    #[inline]
     pub fn hot_pages(&self) -> usize {
         self.slot.hot_pages()
     }
@@ -123,8 +135,14 @@ impl<T: 'static> Guest<T> {
     }
 
     /// Whether the hot set is small enough to be restored on an I/O thread.
+    #[inline]
     pub fn restores_quickly(&self) -> bool {
         self.slot.hot_pages() <= SMALL_HOT_SET
+    }
+
+    /// Size of the engine's own heap for this guest's exceptions; 0: it has thrown none.
+    pub fn gc_heap_bytes(&self) -> usize {
+        self.store.gc_heap_capacity()
     }
 
     /// First writes since the last call.
@@ -186,17 +204,20 @@ pub struct Lent<'g, T: 'static> {
 
 impl<T: 'static> Lent<'_, T> {
     /// The store, to run the program in.
+    #[inline]
     pub fn context(&mut self) -> StoreContextMut<'_, T> {
         (&mut self.guest.store).into()
     }
 
     /// The store's data and the whole memory; writes are noticed like the program's own.
+    #[inline]
     pub fn memory_mut(&mut self) -> (&mut [u8], &mut T) {
         self.guest.memory.data_and_store_mut(&mut self.guest.store)
     }
 }
 
 impl<T: 'static> Drop for Lent<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.guest.slot.take_back();
     }

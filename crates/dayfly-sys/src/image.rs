@@ -1,6 +1,7 @@
 //! A snapshot's memory image as a sealed memory file: written once, mapped by every slot, never changed again.
 
 use crate::PAGE_BYTES;
+use crate::arena::Arena;
 use crate::copy::Page;
 use crate::map::{self, Reservation};
 use rustix::fd::{AsFd, OwnedFd};
@@ -117,6 +118,14 @@ impl SealedImage {
     /// The piece that holds `page`. Async-signal-safe.
     pub(crate) fn piece_of(&self, page: u32) -> usize {
         self.pieces.partition_point(|start| *start <= page) - 1
+    }
+}
+
+impl Drop for SealedImage {
+    fn drop(&mut self) {
+        if let Some(arena) = Arena::existing() {
+            arena.forget_dead_images();
+        }
     }
 }
 

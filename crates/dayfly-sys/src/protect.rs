@@ -6,9 +6,11 @@
 //! | mprotect | 7-8 us | two more for each isolated page | everywhere |
 
 use crate::PAGE_BYTES;
+use crate::copy::Page;
 use crate::image::SealedImage;
 use crate::map;
 use rustix::io;
+use std::ffi::c_void;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -55,27 +57,44 @@ impl Protection {
             _ => Ok(&Mprotect),
         }
     }
+
+    /// Prepares memory just mapped, readable and not writable.
+    pub(crate) fn arm(self, base: *mut u8, bytes: usize) -> std::io::Result<()> {
+        match self.resolve()? {
+            Protection::Userfault => Ok(userfault::get()?.register(base, bytes)?),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The memory of one slot: a range that the slot owns, with an image mapped over it.
 pub(crate) struct Area {
-    pub(crate) base: *mut u8,
+    base: *mut Page,
     pub(crate) image: Arc<SealedImage>,
     /// For each piece of the image: whether userfaultfd looks after its pages (`false`: the mapping is read-only).
     watched: Box<[AtomicBool]>,
 }
+
+// SAFETY: the pointer is an address in the arena that the area's owner alone may touch. What reaches the memory behind
+// it is called by `Slot`, from one thread at a time (every such method takes `&mut self`), or by the fault handler on the
+// thread that the slot is lent to.
+unsafe impl Send for Area {}
+// SAFETY: as above; a shared reference gives the address, and bits that are atomic.
+unsafe impl Sync for Area {}
 
 impl Area {
     /// # Safety
     /// `base..base + image.bytes()` belongs to the caller as long as the value lives, and is mapped by `image.map_at`.
     pub(crate) unsafe fn new(base: *mut u8, image: Arc<SealedImage>) -> Area {
         let watched = std::iter::repeat_with(AtomicBool::default).take(image.pieces()).collect();
+        let base = base.cast::<c_void>().cast::<Page>();
+        assert!(base.is_aligned(), "a stride starts at a page's border");
         Area { base, image, watched }
     }
 
-    pub(crate) fn at(&self, page: u32) -> *mut u8 {
+    pub(crate) fn at(&self, page: u32) -> *mut Page {
         debug_assert!(page <= self.image.pages());
-        self.base.wrapping_add(page as usize * PAGE_BYTES)
+        self.base.wrapping_add(page as usize)
     }
 
     fn all(&self) -> Range<u32> {
@@ -85,12 +104,12 @@ impl Area {
     fn protect(&self, pages: &Range<u32>, writable: bool) -> io::Result<()> {
         // SAFETY: the pages lie in the area, which its owner reaches only through `Slot`; reading stays allowed, and
         // writing is taken away only where nobody is in the middle of it (`Slot` demands exclusive access).
-        unsafe { map::protect(self.at(pages.start), pages.len() * PAGE_BYTES, writable) }
+        unsafe { map::protect(self.at(pages.start).cast(), pages.len() * PAGE_BYTES, writable) }
     }
 
     fn discard(&self, pages: &Range<u32>) -> io::Result<()> {
         // SAFETY: as above; `Slot` discards pages only with exclusive access to the memory.
-        unsafe { map::discard(self.at(pages.start), pages.len() * PAGE_BYTES) }
+        unsafe { map::discard(self.at(pages.start).cast(), pages.len() * PAGE_BYTES) }
     }
 
     /// Gives up on watching: every page may be written, and the slot is good for one run more at the most.
@@ -100,13 +119,10 @@ impl Area {
     }
 }
 
-/// A way to notice first writes. All pages of a fresh area are closed.
+/// A way to notice first writes. All pages of an area are closed at first.
 pub(crate) trait Protect: Sync {
     /// Which one it is.
     fn kind(&self) -> Protection;
-
-    /// Prepares an area just mapped, readable and not writable.
-    fn arm(&self, area: &Area) -> io::Result<()>;
 
     /// Makes pages writable; what they hold stays. Async-signal-safe.
     fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()>;
@@ -126,10 +142,6 @@ struct Mprotect;
 impl Protect for Mprotect {
     fn kind(&self) -> Protection {
         Protection::Mprotect
-    }
-
-    fn arm(&self, _area: &Area) -> io::Result<()> {
-        Ok(())
     }
 
     fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {

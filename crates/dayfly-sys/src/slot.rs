@@ -10,7 +10,7 @@
 //! Invariant: a page that is not hot is closed, so the memory management unit itself keeps it equal to the image.
 
 use crate::arena::{Arena, Stride};
-use crate::copy::{Copier, Page};
+use crate::copy::Copier;
 use crate::image::SealedImage;
 use crate::protect::{Area, Protect};
 use crate::thread;
@@ -110,31 +110,21 @@ pub(crate) struct Slot {
     sorted: Vec<u32>,
 }
 
-// SAFETY: the state's raw pointer is an address in the arena that the slot alone may touch, from one thread at a time
-// (every method that reaches memory takes `&mut self`); the fault handler looks at a slot only while it is lent to the
-// handler's own thread.
-unsafe impl Send for Slot {}
-
 impl Slot {
-    /// Maps `image` over the memory at `base`.
+    /// Makes a slot of the memory at `base`.
     ///
     /// # Safety
-    /// `base` is the start of a stride's memory of `image.bytes()` bytes that the caller owns: nobody else refers to it,
-    /// and the slot ends before the stride is recycled.
+    /// `base` is the start of a stride's memory with `image` mapped, armed and closed, which the caller owns: nobody else
+    /// refers to it, and the slot ends before the stride is recycled.
     pub(crate) unsafe fn new(
         base: *mut u8,
         image: &Arc<SealedImage>,
         protection: &'static dyn Protect,
     ) -> io::Result<Slot> {
-        let arena = Arena::get()?;
-        let (stride, offset) = arena.stride_at(base as usize).expect("the memory lies in the arena");
+        let (stride, offset) = Arena::get()?.stride_at(base as usize).expect("the memory lies in the arena");
         assert_eq!(offset, 0, "the memory starts a stride");
         // SAFETY: the caller owns the stride's memory, which is as long as the image.
-        let area = unsafe {
-            image.map_at(base)?;
-            Area::new(base, Arc::clone(image))
-        };
-        protection.arm(&area)?;
+        let area = unsafe { Area::new(base, Arc::clone(image)) };
         let slot = Slot {
             stride,
             state: Arc::new(SlotState::closed(area, protection)),
@@ -147,12 +137,14 @@ impl Slot {
     }
 
     /// From now on the fault handler opens pages that the calling thread writes to.
+    #[inline]
     pub(crate) fn lend(&mut self) {
         self.stride.owner.store(thread::id(), Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
     }
 
     /// Ends [`Slot::lend`].
+    #[inline]
     pub(crate) fn take_back(&mut self) {
         compiler_fence(Ordering::SeqCst);
         self.stride.owner.store(0, Ordering::Relaxed);
@@ -167,6 +159,7 @@ impl Slot {
 
     /// Makes the memory equal to the image. `false`: it cannot be told what was written, so the slot must end.
     #[must_use]
+    #[inline]
     pub(crate) fn restore(&mut self) -> bool {
         if self.state.untracked.load(Ordering::Relaxed) {
             return false;
@@ -187,7 +180,7 @@ impl Slot {
         let reference = area.image.reference_pages();
         for page in self.state.hot() {
             let page = page.load(Ordering::Relaxed);
-            let place = area.at(page).cast::<Page>();
+            let place = area.at(page);
             // SAFETY: hot pages lie in the area, are writable, and with `&mut self` nobody else refers to them; the
             // copier was chosen for this CPU.
             unsafe {
@@ -208,7 +201,7 @@ impl Slot {
         for page in self.state.hot() {
             let page = page.load(Ordering::Relaxed);
             // SAFETY: as in `copy_back`.
-            let changed = unsafe { (self.copier.compare)(area.at(page).cast(), reference.add(page as usize)) };
+            let changed = unsafe { (self.copier.compare)(area.at(page), reference.add(page as usize)) };
             let clean = &self.state.clean[page as usize];
             let audits = if changed { HOT } else { (clean.load(Ordering::Relaxed) + 1).min(HOT + CLEAN_AUDITS_MAX) };
             clean.store(audits, Ordering::Relaxed);
@@ -275,6 +268,7 @@ impl Slot {
     }
 
     /// Pages restored after each request.
+    #[inline]
     pub(crate) fn hot_pages(&self) -> usize {
         self.state.hot().len()
     }
@@ -320,6 +314,9 @@ impl SlotState {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.take_back();
+        // The next slot of this image finds it mapped.
+        let closed = self.state.protection.close_all(&self.state.area).is_ok();
+        self.stride.closed.store(closed, Ordering::Relaxed);
         self.stride.state.store(std::ptr::null_mut(), Ordering::Release);
     }
 }

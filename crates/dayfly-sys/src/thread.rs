@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::mem::size_of;
 
 /// The calling thread's number in the kernel, asked for once.
+#[inline]
 pub fn id() -> i32 {
     thread_local! {
         static ID: Cell<i32> = const { Cell::new(0) };
@@ -29,7 +30,7 @@ pub(crate) fn kernel_id() -> i32 {
 /// CPU time of the calling thread so far, in nanoseconds.
 pub fn cpu_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// Lets the calling thread run when others at normal priority leave it time: `SCHED_BATCH` and a nice value, 1 to 19.

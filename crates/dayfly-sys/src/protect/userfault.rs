@@ -6,7 +6,7 @@
 
 use super::{Area, OnceLock, Ordering, Protect, Protection, Range, io};
 use crate::PAGE_BYTES;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::ioctl;
 use rustix::mm::{UserfaultfdFlags, userfaultfd};
 
@@ -73,11 +73,12 @@ impl Userfault {
         Ok(Userfault { descriptor })
     }
 
-    fn register(&self, area: &Area) -> io::Result<()> {
-        let (start, bytes) = span(area, &area.all());
-        let mut request = RegisterRequest { start, bytes, mode: REGISTER_MODE_WP, ioctls: 0 };
-        // SAFETY: number and structure are those of `UFFDIO_REGISTER`; the range is the area's own. Registering changes
-        // no byte of memory.
+    /// Makes a stride's memory one that may be marked.
+    pub(super) fn register(&self, base: *mut u8, bytes: usize) -> io::Result<()> {
+        let mut request =
+            RegisterRequest { start: base as u64, bytes: bytes as u64, mode: REGISTER_MODE_WP, ioctls: 0 };
+        // SAFETY: number and structure are those of `UFFDIO_REGISTER`. Registering changes no byte of memory, and what
+        // is registered faults only where it is marked.
         unsafe { ioctl::ioctl(self.descriptor.as_fd(), RegisterCall::new(&mut request)) }
     }
 
@@ -129,11 +130,6 @@ fn by_piece(
 impl Protect for Userfault {
     fn kind(&self) -> Protection {
         Protection::Userfault
-    }
-
-    fn arm(&self, area: &Area) -> io::Result<()> {
-        debug_assert!(self.descriptor.as_raw_fd() >= 0);
-        self.register(area)
     }
 
     fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {

@@ -1,0 +1,204 @@
+//! What a request costs in process: the call, the restore, and what they are measured against.
+
+use crate::code_cache::CodeCache;
+use crate::engine::{Engine, EngineOptions, Paranoid, Protection};
+use crate::error::Error;
+use crate::freeze::freeze;
+use crate::limits::Limits;
+use crate::message::{Answer, Request};
+use crate::release::Release;
+use crate::sandbox::{Allowance, Lane, Restored, Sandbox};
+use dayfly_sys::PAGE_BYTES;
+use serde::Serialize;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Requests before anything is measured: the hot set settles (it is audited every 16 restores).
+const WARM_UP: u32 = 2_000;
+/// Rounds of each figure; the least of them counts, because a neighbour can only add.
+const ROUNDS_MIN: u32 = 9;
+/// Calls timed together: reading the clock costs as much as a restore.
+const BATCH: u32 = 1_000;
+
+/// What to measure with.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreBenchOptions {
+    /// Rounds of each figure; fewer than 9 are raised to 9.
+    pub rounds: u32,
+    /// Length of the whole measurement.
+    pub seconds: f64,
+    /// How first writes are noticed.
+    pub protection: Protection,
+}
+
+/// One guest's figures, all in nanoseconds but for the last two.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestoreRow {
+    /// Name given by the caller.
+    pub guest: String,
+    /// How first writes were noticed.
+    pub protection: &'static str,
+    /// The engine calling a function that returns its parameter.
+    pub empty_call_ns: f64,
+    /// A request: frame, call, reply checked and copied; no restore after it.
+    pub call_ns: f64,
+    /// What restoring adds to it.
+    pub restore_ns: f64,
+    /// A request and its restore.
+    pub total_ns: f64,
+    /// Copying as many pages as are hot.
+    pub copy_ns: f64,
+    /// Pages restored after each request.
+    pub pages: usize,
+    /// Whether the whole memory was equal to the image at the end.
+    pub paranoid_equal: bool,
+}
+
+/// Measures one guest.
+///
+/// # Errors
+/// The program cannot be frozen or run here, or does not answer.
+pub fn restore_bench(
+    guest: &str,
+    wasm: &[u8],
+    cache_directory: &Path,
+    options: &RestoreBenchOptions,
+) -> Result<RestoreRow, Error> {
+    let engine = Engine::new(&EngineOptions { protection: options.protection, paranoid: Paranoid::Off })?;
+    let cache = CodeCache::open(cache_directory)?;
+    let limits = Limits::default();
+    let snapshot = freeze(&engine, &cache, wasm, &limits)?;
+    let release = Release::from_snapshot(&engine, &cache, &snapshot, &limits)?;
+    let mut measured = Measured::new(&release)?;
+    for _ in 0..WARM_UP {
+        measured.request()?;
+    }
+    let rounds = options.rounds.max(ROUNDS_MIN);
+    let time = Duration::from_secs_f64(options.seconds / f64::from(rounds) / 4.0);
+    let pages = measured.sandbox.hot_pages();
+    let empty = EmptyCall::new(&engine)?;
+    let (mut source, mut target) = (vec![1; (pages + 1) * PAGE_BYTES], vec![0; (pages + 1) * PAGE_BYTES]);
+    let (source, target) = (whole_pages(&mut source), whole_pages(&mut target));
+    let mut least = [f64::INFINITY; 4];
+    // All four in each round, so that a neighbour's phases fall on all of them.
+    for _ in 0..rounds {
+        let round = [
+            timed(time, || empty.call())?,
+            timed(time, || measured.request())?,
+            timed(time, || measured.call())?,
+            timed(time, || {
+                copy_pages(black_box(target), black_box(source));
+                Ok(())
+            })?,
+        ];
+        measured.request()?;
+        least = std::array::from_fn(|figure| least[figure].min(round[figure]));
+    }
+    let [empty_call_ns, total_ns, call_ns, copy_ns] = least;
+    Ok(RestoreRow {
+        guest: guest.to_owned(),
+        protection: engine.protection().name(),
+        empty_call_ns,
+        call_ns,
+        restore_ns: (total_ns - call_ns).max(0.0),
+        total_ns,
+        copy_ns,
+        pages,
+        paranoid_equal: measured.sandbox.equals_image(),
+    })
+}
+
+/// The part of a buffer that begins at a page's border, all but one page of it.
+fn whole_pages(buffer: &mut [u8]) -> &mut [u8] {
+    let (start, length) = (buffer.as_ptr().align_offset(PAGE_BYTES), buffer.len() - PAGE_BYTES);
+    &mut buffer[start..start + length]
+}
+
+fn copy_pages(target: &mut [u8], source: &mut [u8]) {
+    for (target, source) in target.chunks_exact_mut(PAGE_BYTES).zip(source.chunks_exact(PAGE_BYTES)) {
+        black_box(&mut *target).copy_from_slice(source);
+    }
+}
+
+/// Nanoseconds that `work` takes, over about `time`.
+fn timed(time: Duration, mut work: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+    let (start, mut calls) = (Instant::now(), 0_u64);
+    loop {
+        for _ in 0..BATCH {
+            work()?;
+        }
+        calls += u64::from(BATCH);
+        let elapsed = start.elapsed();
+        if elapsed >= time {
+            return Ok(elapsed.as_nanos() as f64 / calls as f64);
+        }
+    }
+}
+
+struct Measured {
+    release: Arc<Release>,
+    sandbox: Sandbox,
+    allowance: Allowance,
+    answer: Answer,
+}
+
+impl Measured {
+    fn new(release: &Arc<Release>) -> Result<Measured, Error> {
+        let cpu_ns_max = release.limits().cpu_ns_max;
+        let allowance = Allowance { lane: Lane::Inline, cpu_ns_max, wall_deadline: None };
+        let (release, sandbox) = (release.clone(), Sandbox::new(release)?);
+        Ok(Measured { release, sandbox, allowance, answer: Answer::default() })
+    }
+
+    fn call(&mut self) -> Result<(), Error> {
+        let request = Request {
+            method: "GET",
+            path: "/",
+            query: "",
+            fields: &[],
+            body: b"",
+            client: "127.0.0.1",
+            scheme: "http",
+            host: "localhost",
+            mount: "",
+        };
+        let called = self.sandbox.call(&request, &self.allowance, &mut self.answer);
+        called.map_err(|stop| Error::Refused(format!("the guest does not answer: {stop:?}")))
+    }
+
+    fn request(&mut self) -> Result<(), Error> {
+        self.call()?;
+        if self.sandbox.restore() == Restored::Spent {
+            self.sandbox = Sandbox::new(&self.release)?;
+        }
+        Ok(())
+    }
+}
+
+/// The least that the engine does for a call.
+struct EmptyCall {
+    store: std::cell::RefCell<wasmtime::Store<()>>,
+    function: wasmtime::TypedFunc<u32, u32>,
+}
+
+impl EmptyCall {
+    /// `(module (func (export "f") (param i32) (result i32) local.get 0))`
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x06\x01\x60\x01\x7f\x01\x7f\x03\x02\x01\0\x07\x05\x01\x01f\0\0\x0a\x06\x01\x04\0\x20\0\x0b";
+
+    fn new(engine: &Engine) -> Result<EmptyCall, Error> {
+        let internal = |error: wasmtime::Error| Error::Internal(format!("{error:#}"));
+        let module = wasmtime::Module::new(engine.wasmtime(), Self::MODULE).map_err(internal)?;
+        let mut store = wasmtime::Store::new(engine.wasmtime(), ());
+        store.set_epoch_deadline(u64::MAX >> 1);
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).map_err(internal)?;
+        let function = instance.get_typed_func(&mut store, "f").map_err(internal)?;
+        Ok(EmptyCall { store: store.into(), function })
+    }
+
+    fn call(&self) -> Result<(), Error> {
+        let result = self.function.call(&mut *self.store.borrow_mut(), black_box(1));
+        result.map(|_| ()).map_err(|error| Error::Internal(format!("{error:#}")))
+    }
+}
