@@ -1,8 +1,8 @@
 //! Rewrites a program so that its memory is its whole state. The crate's description says what changes and why.
 //!
-//! One pass over the module validates it, collects the facts that decide ([`survey`]) and rewrites the function
-//! bodies on the way ([`code`]); then the sections are put together again ([`assemble`]) with the added functions
-//! ([`added`], [`bulk`]). No index changes: everything added comes after what was there. So instructions that stay
+//! One pass over the module validates it, collects the facts that decide (`survey`) and rewrites the function
+//! bodies on the way (`code`); then the sections are put together again (`assemble`) with the added functions
+//! (`added`, `bulk`). No index changes: everything added comes after what was there. So instructions that stay
 //! are copied as they are.
 
 mod added;
