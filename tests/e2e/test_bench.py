@@ -61,6 +61,29 @@ def test_the_limit_bench_ends_requests_at_their_limit(run: Run) -> None:
     assert all(row["min_us"] >= 0 for row in rows)
 
 
+def test_the_isolation_bench_finds_no_difference(run: Run) -> None:
+    """With either protection, whatever the other guests do."""
+    done = run("bench", "isolation", "--requests", "3000", "--seed", "7", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["protection"] for row in rows] == ["userfault", "mprotect"]
+    for row in rows:
+        assert row["requests"] == 3000
+        assert row["differing_answers"] == row["paranoid_differences"] == 0
+        assert row["paranoid_checks"] > 0
+        assert row["discards"] > 0
+
+
+@pytest.mark.usefixtures("wrk")
+def test_the_tail_bench_takes_turns(run: Run) -> None:
+    """With and without a sandbox."""
+    done = run("bench", "tails", "--rounds", "1", "--seconds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["target"] for row in rows] == ["baseline", "sandboxed"]
+    assert all(row["rps"] > 0 and row["failed"] == 0 for row in rows)
+
+
 def test_the_connection_bench_counts_memory(run: Run) -> None:
     """Of as many connections as are asked for."""
     done = run("bench", "connections", "--connections", "300", "--seconds", "0.1", "--json")

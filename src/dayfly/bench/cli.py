@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import http, limits, neighbours, restore, servers
+from dayfly.bench import http, isolation, limits, neighbours, restore, servers, tails
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -87,6 +87,30 @@ def limits_command(
     """Measure how much CPU time requests get beyond their limit."""
     rows = limits.measure(limits.LimitOptions(requests))
     _show(as_json, limits.to_json(rows), limits.to_table(rows))
+
+
+@app.command("isolation")
+def isolation_command(
+    requests: Annotated[int, typer.Option(min=10, help="For each protection.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Decides the order of the requests.")] = 0,
+    server_threads: ServerThreads = 2,
+    as_json: Json = False,
+) -> None:
+    """Send requests to good and hostile guests in random order, check every restore and every answer."""
+    options = isolation.IsolationOptions(requests, seed, server_threads)
+    rows = isolation.measure(options, ("userfault", "mprotect"), Console(stderr=True))
+    _show(as_json, isolation.to_json(rows), isolation.to_table(rows))
+
+
+@app.command("tails")
+def tails_command(
+    rounds: Annotated[int, typer.Option(min=1, help="Each is one run of the victim.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="For each run of the victim.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Look for long tails of the seed program on two I/O threads beside a busy tenant, and for their reason."""
+    rows = tails.measure(tails.TailOptions(rounds, seconds), Console(stderr=True))
+    _show(as_json, tails.to_json(rows), tails.to_table(rows))
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

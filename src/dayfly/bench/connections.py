@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
-from dayfly.bench.running import Placement, Running, running
+from dayfly.bench.running import Placement, Running, resident_bytes, running
 from dayfly.core import CoreOptions, ServerOptions
 from dayfly.errors import InternalError
 
@@ -47,9 +47,9 @@ def measure(options: ConnectionOptions) -> Cost:
         running(["examples/hello"], Placement.of_this_machine(1), core_options, ServerOptions()) as server,
         _waiting(server, 100),  # what the first connections bring with them is not counted
     ):
-        before = _resident_bytes()
+        before = resident_bytes()
         with _waiting(server, count):
-            grown = _resident_bytes() - before
+            grown = resident_bytes() - before
             cpu = server.cpu_seconds()
             time.sleep(options.seconds)
             cpu = server.cpu_seconds() - cpu
@@ -66,12 +66,6 @@ def _waiting(server: Running, count: int) -> Iterator[None]:
             raise InternalError(f"{count} connections could not be opened; look at `ulimit -n`")
         yield
         client.communicate()
-
-
-def _resident_bytes() -> int:
-    """Return the resident memory of this process, in which the server runs."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
 
 
 def to_json(cost: Cost) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import resource
 import tempfile
 import threading
 import time
@@ -107,3 +108,9 @@ def _serving(core: NativeCore, options: ServerOptions) -> Iterator[str]:
     finally:
         core.stop()
         thread.join()
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process, in which the server runs."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
