@@ -124,4 +124,6 @@ def _show(as_json: bool, values: list[dict[str, Any]], table: Table) -> None:
     if as_json:
         print(json.dumps(values, indent=1))
     else:
-        Console().print(table)
+        # A file has no width: there a table is as wide as it needs to be.
+        console = Console()
+        (console if console.is_terminal else Console(width=160)).print(table)
