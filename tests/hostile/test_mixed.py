@@ -85,4 +85,6 @@ def test_no_request_sees_another(protection: Protection) -> None:
             if not settled and sent >= REQUESTS // 5:
                 settled = resident_bytes()
         assert resident_bytes() - settled < GROWTH_BYTES_MAX
-        assert server.core.stats()["differences"] == 0
+        sandboxes = server.core.stats()["sandboxes"]
+        assert sandboxes["paranoid_differences"] == 0
+        assert sandboxes["paranoid_checks"] >= REQUESTS / 2

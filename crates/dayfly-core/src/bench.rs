@@ -9,7 +9,7 @@ use crate::message::{Answer, Request};
 use crate::release::Release;
 use crate::sandbox::{Allowance, Lane, Restored, Sandbox};
 use dayfly_sys::PAGE_BYTES;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,13 +23,15 @@ const ROUNDS_MIN: u32 = 9;
 const BATCH: u32 = 1_000;
 
 /// What to measure with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RestoreBenchOptions {
     /// Rounds of each figure; fewer than 9 are raised to 9.
     pub rounds: u32,
     /// Length of the whole measurement.
     pub seconds: f64,
     /// How first writes are noticed.
+    #[serde(deserialize_with = "crate::core::protection")]
     pub protection: Protection,
 }
 

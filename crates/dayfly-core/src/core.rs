@@ -105,7 +105,7 @@ impl CoreOptions {
     }
 }
 
-fn protection<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protection, D::Error> {
+pub(crate) fn protection<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protection, D::Error> {
     let name = String::deserialize(deserializer)?;
     let known = [Protection::Auto, Protection::Userfault, Protection::Mprotect];
     known.into_iter().find(|protection| protection.name() == name).ok_or_else(|| {

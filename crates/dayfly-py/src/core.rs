@@ -1,5 +1,4 @@
-//! `dayfly._core.Core`: the data plane for Python. Values with parts come and go as JSON, so each has one definition on
-//! either side and serde says what does not fit.
+//! `dayfly._core.Core`: the data plane for Python.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -10,9 +9,9 @@ use dayfly_wasm::{Fresh, Layout};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::errors::{InternalError, InvalidOption, to_python};
+use crate::errors::to_python;
+use crate::json::{from_json, to_json};
 
 /// The data plane in this process. Methods may be called from any thread.
 #[pyclass(frozen, module = "dayfly._core")]
@@ -105,14 +104,4 @@ impl Facts<'_> {
             init_log: &snapshot.init_log.lines,
         }
     }
-}
-
-/// Reads what `dayfly.core` wrote; `what` names it if it does not fit.
-fn from_json<T: DeserializeOwned>(what: &str, json: &str) -> PyResult<T> {
-    serde_json::from_str(json).map_err(|error| InvalidOption::new_err(format!("{what}: {error}")))
-}
-
-/// Writes what `dayfly.core` reads.
-fn to_json<T: Serialize>(value: &T) -> PyResult<String> {
-    serde_json::to_string(value).map_err(|error| InternalError::new_err(error.to_string()))
 }

@@ -2,13 +2,17 @@
 
 use pyo3::prelude::*;
 
+mod bench;
 mod core;
 mod errors;
+mod json;
 mod wat;
 
 /// The native half of dayfly; `src/dayfly/_core.pyi` is its contract.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::bench::bench_restore;
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]
