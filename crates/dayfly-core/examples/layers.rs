@@ -22,6 +22,7 @@ use dayfly_core::slots::{Slots, SlotsOptions};
 use dayfly_core::stats::ThreadCounters;
 use dayfly_core::tenant::{Current, Tenant};
 use dayfly_http1::{Clock, Connection, Context, Deadlines, Handler, Peer, Ticket};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,7 +70,7 @@ fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let rounds = arguments.iter().position(|argument| argument == "--rounds").and_then(|at| arguments.get(at + 1));
     let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
-    let guest = arguments.iter().find(|argument| argument.ends_with(".wat"));
+    let guest = arguments.iter().find(|argument| Path::new(argument).extension().is_some_and(|kind| kind == "wat"));
     let guest = guest.map_or("guests/hello.wat", String::as_str);
 
     let engine = Engine::new(&EngineOptions::default())?;
