@@ -357,7 +357,7 @@ impl Connection {
         self.held = false;
         loop {
             let rest = &octets[used..];
-            if out.len() >= OUTPUT_BYTES || self.requests == last_request {
+            if !self.output.is_empty() || out.len() >= OUTPUT_BYTES || self.requests == last_request {
                 self.held = self.ended || !rest.is_empty();
                 return used;
             }

@@ -215,6 +215,21 @@ fn an_unsent_answer_holds_everything_back() {
 }
 
 #[test]
+fn late_answers_that_nobody_reads_do_not_pile_up() {
+    let mut dialog = whole(&expand(&"GET /later HTTP/1.1~{H}~".repeat(1000)));
+    let mut answered = 0;
+    for read in 0..3 {
+        while answered < dialog.handler.waiting.len() {
+            dialog.settle_unread(&"y".repeat(60_000), dialog.handler.waiting[answered]);
+            answered += 1;
+        }
+        assert!(answered <= 2 * (read + 1), "{answered} answers though none was read after {read} times");
+        dialog.take_unsent();
+        assert_eq!(dialog.handler.waiting.len(), answered + 1, "reading goes on with the next request");
+    }
+}
+
+#[test]
 fn a_panic_is_answered_with_500_and_ends_only_its_connection() {
     for (message, panic) in [
         ("GET /1 HTTP/1.1~{H}~GET /panic/call HTTP/1.1~{H}~GET /3 HTTP/1.1~{H}~", "call"),

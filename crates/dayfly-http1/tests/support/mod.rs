@@ -145,6 +145,19 @@ impl Dialog {
         self.step(|connection, out, context| connection.settle(late.to_owned(), ticket, out, context));
     }
 
+    /// As `settle`, for a socket that takes nothing.
+    pub fn settle_unread(&mut self, late: &str, ticket: Ticket) {
+        self.step(|connection, out, context| {
+            connection.settle(late.to_owned(), ticket, out, context);
+            connection.keep_output(out, 0);
+        });
+    }
+
+    /// The socket takes all that was kept.
+    pub fn take_unsent(&mut self) {
+        self.step(|connection, _, _| connection.advance(connection.unsent().len()));
+    }
+
     pub fn shed(&mut self) -> Expiry {
         self.step(Connection::shed)
     }
