@@ -6,13 +6,16 @@ use crate::sandbox::{Allowance, Lane};
 use crate::stats::ThreadCounters;
 use crate::tenant::Tenant;
 use dayfly_sys::thread::cpu_ns;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a run on the I/O thread may use. No deadline: its budget ends long before any.
 pub const INLINE: Allowance = Allowance { lane: Lane::Inline, cpu_ns_max: INLINE_CPU_NS_MAX, wall_deadline: None };
 
 /// One run in so many is timed on the CPU clock, and counts for all: two looks cost 300 ns, 5 ns a run.
 const SAMPLE_EVERY: u32 = 64;
+
+/// A thread that served several tenants within this time is shared.
+const COMPANY_KEPT: Duration = Duration::from_secs(1);
 
 /// One I/O thread's knowledge.
 #[derive(Debug)]
@@ -22,6 +25,18 @@ pub struct Lanes {
     runs: u32,
     /// One look at the clock serves all requests of a turn: a run that nobody timed began after it.
     turn_began: Instant,
+    company: Company,
+}
+
+/// How a run on the I/O thread ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'r> {
+    /// With a reply, or why not.
+    pub result: &'r Result<(), Stop>,
+    /// Its hot set is small.
+    pub restores_quickly: bool,
+    /// A tick found it running.
+    pub met_by_tick: bool,
 }
 
 /// A run on the I/O thread, timed if there is doubt.
@@ -54,7 +69,13 @@ pub enum Verdict {
 impl Lanes {
     /// Nothing is known yet.
     pub fn new(now: Instant) -> Lanes {
-        Lanes { placement: Placement::new(now), habits: Vec::new(), runs: 0, turn_began: now }
+        Lanes {
+            placement: Placement::new(now),
+            habits: Vec::new(),
+            runs: 0,
+            turn_began: now,
+            company: Company::new(now),
+        }
     }
 
     /// The thread has waited and goes to work.
@@ -64,6 +85,7 @@ impl Lanes {
 
     /// Where a request of the tenant starts; reads a clock only if there is doubt about the tenant.
     pub fn start(&mut self, tenant: &Tenant) -> Lane {
+        self.company.serve(tenant.key);
         let (placement, habit) = self.parts(tenant);
         match placement.start(habit, Instant::now) {
             Start::Inline => Lane::Inline,
@@ -81,24 +103,21 @@ impl Lanes {
     }
 
     /// A run on this thread has ended: judges it, learns from it and counts it.
-    pub fn judge(
-        &mut self,
-        tenant: &Tenant,
-        trial: Trial,
-        ended: &Result<(), Stop>,
-        restores_quickly: bool,
-        counters: &ThreadCounters,
-    ) -> Verdict {
+    pub fn judge(&mut self, tenant: &Tenant, trial: Trial, ended: Ended<'_>, counters: &ThreadCounters) -> Verdict {
         let turn_began = self.turn_began;
+        let alone = ended.met_by_tick && self.company.alone(Instant::now());
         let (placement, habit) = self.parts(tenant);
-        let (lane, count) = match ended {
+        let (lane, count) = match ended.result {
             Err(Stop::Cpu) => (Lane::Overflow, &counters.overruns),
             Err(Stop::Blocks) => (Lane::Blocking, &counters.blocked),
             _ => {
-                if restores_quickly {
-                    habit.ran_well();
-                } else {
+                if !ended.restores_quickly {
                     placement.ran_large(habit, Instant::now());
+                } else if ended.met_by_tick {
+                    habit.ran_well();
+                    placement.met_by_tick(habit, alone, Instant::now());
+                } else {
+                    habit.ran_well();
                 }
                 let sampled = trial.began_ns.map_or(0, |began_ns| cpu_ns() - began_ns);
                 return Verdict::Ended { cpu_ns: sampled * SAMPLE_EVERY as u64 };
@@ -136,13 +155,44 @@ impl Lanes {
     }
 }
 
+/// Whether several tenants use the thread: counted at each request, dated only when somebody asks.
+#[derive(Debug)]
+struct Company {
+    last_key: u64,
+    changes: u64,
+    changes_noted: u64,
+    noted_at: Instant,
+}
+
+impl Company {
+    fn new(now: Instant) -> Company {
+        Company { last_key: 0, changes: 0, changes_noted: 0, noted_at: now }
+    }
+
+    fn serve(&mut self, key: u64) {
+        if self.last_key != key {
+            self.last_key = key;
+            self.changes += 1;
+        }
+    }
+
+    /// Whether only one tenant was served for a while.
+    fn alone(&mut self, now: Instant) -> bool {
+        if self.changes != self.changes_noted {
+            (self.changes_noted, self.noted_at) = (self.changes, now);
+        }
+        now.saturating_duration_since(self.noted_at) > COMPANY_KEPT
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn judged(lanes: &mut Lanes, tenant: &Tenant, ended: &Result<(), Stop>, counters: &ThreadCounters) -> Verdict {
         let trial = lanes.begin(tenant);
-        lanes.judge(tenant, trial, ended, true, counters)
+        let ended = Ended { result: ended, restores_quickly: true, met_by_tick: false };
+        lanes.judge(tenant, trial, ended, counters)
     }
 
     #[test]
@@ -181,6 +231,21 @@ mod tests {
         let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
         judged(&mut lanes, &Tenant::new("slow", 7, 0, 1), &Err(Stop::Cpu), &counters);
         assert_eq!(lanes.start(&Tenant::new("other", 8, 0, 1)), Lane::Inline);
+    }
+
+    #[test]
+    fn tenants_in_company_are_not_alone_for_a_while() {
+        let now = Instant::now();
+        let mut company = Company::new(now);
+        let later = |ms: u64| now + Duration::from_millis(ms);
+        company.serve(1);
+        assert!(!company.alone(later(0)));
+        assert!(company.alone(later(1500)));
+        (1..=2).for_each(|key| company.serve(key));
+        (0..100).for_each(|_| company.serve(1));
+        assert!(!company.alone(later(1600)));
+        assert!(!company.alone(later(2500)));
+        assert!(company.alone(later(2700)));
     }
 
     #[test]

@@ -9,6 +9,11 @@
 //! So a tenant that is slow for long is never tried on the I/O thread, and one that became fast comes back after a
 //! few fast requests in the overflow lane, or by cooling. A tenant that is always fast costs two comparisons here
 //! and no look at a clock.
+//!
+//! Runs a little shorter than the budget never overrun, and 64 connections that ask for them one after the other
+//! would still keep everybody else waiting (a neighbour's rate fell from 19,000/s to 110/s). The tick finds them out: a
+//! run of half a millisecond is met by every second tick, one of a microsecond by one in a thousand. Beside other
+//! tenants, such runs may take a tenth of the thread; whose run is met beyond that starts in the overflow lane.
 
 use crate::budget::Budget;
 use std::time::{Duration, Instant};
@@ -25,6 +30,9 @@ const HEAT_MAX: f32 = 8.0;
 const HEAT_ADMITTED: f32 = 0.5;
 /// Heat below this is taken for none, so that a cooled tenant needs no clock again.
 const HEAT_NONE: f32 = 0.05;
+/// A request in the overflow lane that took no longer was a fast one. An eighth of the inline budget: what is slower
+/// does not count against its tenant, nor for it.
+const FAST_CPU_NS_MAX: u64 = INLINE_CPU_NS_MAX / 8;
 /// What a fast request in the overflow lane leaves of the heat: 3 of them bring 1.0 below `HEAT_ADMITTED`, 10 bring
 /// `HEAT_MAX` there.
 const HEAT_KEPT_BY_FAST: f32 = 0.75;
@@ -32,6 +40,15 @@ const HEAT_KEPT_BY_FAST: f32 = 0.75;
 const WASTE_PER_SECOND: Duration = Duration::from_millis(20);
 /// Most waste that can be saved up: about five overruns in a row, by tenants never seen before.
 const WASTE_BURST: Duration = Duration::from_millis(10);
+/// What each run stands for that was met by a tick: the time between ticks.
+const MET_BY_TICK: Duration = Duration::from_millis(1);
+/// A run that was met after so many others that were not is a short one met by chance: fewer than ten runs between two
+/// ticks are longer than 100 µs each.
+const CHANCE_RUNS: u32 = 10;
+/// An I/O thread spends at most so much of each second on runs that are met by ticks, while several tenants use it.
+const BUSY_PER_SECOND: Duration = Duration::from_millis(100);
+/// Most of it that can be saved up, and so how long one tenant's burst keeps the others waiting.
+const BUSY_BURST: Duration = Duration::from_millis(5);
 /// So many good runs in a row make a tenant trusted: it runs inline though the thread has no waste allowance left.
 const GOOD_RUNS_TRUSTED: u32 = 16;
 
@@ -52,12 +69,14 @@ pub struct Habit {
     heat: f32,
     heat_at: Option<Instant>,
     good_runs: u32,
+    /// `good_runs` when a tick last met one.
+    met_at: u32,
     blocks: bool,
 }
 
 impl Habit {
     /// Nothing is known yet.
-    pub const NEW: Habit = Habit { heat: 0.0, heat_at: None, good_runs: 0, blocks: false };
+    pub const NEW: Habit = Habit { heat: 0.0, heat_at: None, good_runs: 0, met_at: 0, blocks: false };
 
     /// Whether enough good runs in a row were seen, and no trouble since.
     pub fn trusted(&self) -> bool {
@@ -73,7 +92,7 @@ impl Habit {
         self.cool_down(now);
         self.heat = (self.heat + 1.0).min(HEAT_MAX);
         self.heat_at = Some(now);
-        self.good_runs = 0;
+        (self.good_runs, self.met_at) = (0, 0);
     }
 
     fn cool_down(&mut self, now: Instant) {
@@ -102,12 +121,16 @@ pub struct Feedback {
 #[derive(Debug)]
 pub struct Placement {
     waste: Budget,
+    busy: Budget,
 }
 
 impl Placement {
     /// Starts with the whole burst of waste allowed.
     pub fn new(now: Instant) -> Placement {
-        Placement { waste: Budget::new(WASTE_PER_SECOND, WASTE_BURST, now) }
+        Placement {
+            waste: Budget::new(WASTE_PER_SECOND, WASTE_BURST, now),
+            busy: Budget::new(BUSY_PER_SECOND, BUSY_BURST, now),
+        }
     }
 
     /// Where the tenant's next request starts. The clock is read only for tenants that are not above doubt.
@@ -138,6 +161,21 @@ impl Placement {
         habit.blocks = true;
     }
 
+    /// A run ended inline in time, and a tick had met it on the way. `alone`: no other tenant uses the thread, so
+    /// nobody was kept waiting.
+    pub fn met_by_tick(&mut self, habit: &mut Habit, alone: bool, now: Instant) {
+        let runs = habit.good_runs.saturating_sub(habit.met_at);
+        habit.met_at = habit.good_runs;
+        if alone || runs >= CHANCE_RUNS {
+            return;
+        }
+        if self.busy.allows(now) {
+            self.busy.spend(MET_BY_TICK, now);
+        } else {
+            habit.heat_up(now);
+        }
+    }
+
     /// A run ended inline in time but dirtied many pages: restoring them, or faulting on each again, is slow.
     pub fn ran_large(&self, habit: &mut Habit, now: Instant) {
         habit.heat_up(now);
@@ -148,7 +186,7 @@ impl Placement {
         habit.blocks = feedback.blocked;
         if feedback.blocked || feedback.large_hot_set || feedback.cpu_ns > INLINE_CPU_NS_MAX {
             habit.heat_up(now);
-        } else {
+        } else if feedback.cpu_ns <= FAST_CPU_NS_MAX {
             habit.heat *= HEAT_KEPT_BY_FAST;
         }
     }
@@ -258,6 +296,50 @@ mod tests {
         for ms in (0..60_000).step_by(50) {
             assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Overflow);
             placement.learn(&mut habit, SLOW, t0 + ms * MS);
+        }
+    }
+
+    /// Serves requests that take so long each for a second, back to back; returns the share that ran inline.
+    fn inline_share(run: Duration, alone: bool) -> f64 {
+        let mut now = Instant::now();
+        let (mut placement, mut habit, end) = (Placement::new(now), trusted(), now + 1000 * MS);
+        let (mut inline, mut tick) = (Duration::ZERO, now + MS);
+        while now < end {
+            if placement.start(&mut habit, || now) == Start::Inline {
+                inline += run;
+                habit.ran_well();
+                if tick <= now + run {
+                    placement.met_by_tick(&mut habit, alone, now + run);
+                }
+            } else {
+                placement.learn(&mut habit, Feedback { cpu_ns: run.as_nanos() as u64, ..FAST }, now + run);
+            }
+            now += run;
+            while tick <= now {
+                tick += MS;
+            }
+        }
+        inline.as_secs_f64()
+    }
+
+    #[test]
+    fn runs_just_below_the_budget_get_a_tenth_of_the_thread_beside_others() {
+        for run in [Duration::from_micros(950), Duration::from_micros(500), Duration::from_micros(200)] {
+            let share = inline_share(run, false);
+            assert!(share < 0.15, "{run:?}: {share}");
+        }
+    }
+
+    #[test]
+    fn alone_they_run_inline_all_the_time() {
+        assert!(inline_share(Duration::from_micros(950), true) > 0.99);
+    }
+
+    #[test]
+    fn short_runs_that_ticks_meet_by_chance_stay_inline() {
+        for run in [Duration::from_nanos(330), Duration::from_micros(3), Duration::from_micros(17)] {
+            let share = inline_share(run, false);
+            assert!(share > 0.99, "{run:?}: {share}");
         }
     }
 

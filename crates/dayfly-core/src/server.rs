@@ -5,7 +5,7 @@ use crate::error::Cause;
 use crate::event_loop::Mailbox;
 use crate::forwarded::TrustedProxies;
 use crate::kept::KeptRequest;
-use crate::lanes::{INLINE, Lanes, Verdict};
+use crate::lanes::{Ended, INLINE, Lanes, Verdict};
 use crate::log::{Log, Origin};
 use crate::message::{Answer, Request};
 use crate::overflow::{Client, Job, Late, Overflow, Spent, note};
@@ -150,7 +150,9 @@ impl Server {
         let ended = sandbox.call(&request, &INLINE, &mut self.answer);
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
-        match self.lanes.judge(tenant, trial, &ended, sandbox.restores_quickly(), &self.counters) {
+        let run =
+            Ended { result: &ended, restores_quickly: sandbox.restores_quickly(), met_by_tick: sandbox.cpu_ns() > 0 };
+        match self.lanes.judge(tenant, trial, run, &self.counters) {
             Verdict::Again { lane, wasted_ns } => {
                 self.answer.log.clear();
                 elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns: wasted_ns });
