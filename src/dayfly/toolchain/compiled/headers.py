@@ -1,7 +1,8 @@
-"""Pythran's C++ headers as dayfly compiles them: 64-bit ints and the mends of `edits`.
+"""Pythran's C++ headers as dayfly compiles them: mended, and with 64-bit ints.
 
-Pythran writes a Python int as C `long`, which has 32 bits on wasm32. Every such `long`, in the headers and in what
-Pythran generates, becomes `long long`: a change of words that can be made mechanically.
+Three things happen to the copy in the cache. `cxx/pythonic.patch` is applied and the files of `cxx/mended` replace or
+join those of Pythran: both mend what differs from Python. Then every C `long` becomes `int64_t`: Pythran writes a
+Python int as `long`, which has 32 bits on wasm32. The same is done to what Pythran generates.
 """
 
 import importlib.metadata
@@ -11,14 +12,22 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from dayfly.toolchain.compiled import zig
+from dayfly.toolchain.compiled import process, zig
 from dayfly.toolchain.compiled.store import Store, digest
+
+PATCH = zig.CXX / "pythonic.patch"
+OVERLAY = zig.CXX / "mended"
+
+# Names that lead to one header of ours: the methods of str, Pythran's and more.
+_STR_METHODS = """capitalize center endswith find isalnum isalpha isdigit islower isspace isupper join ljust lower lstrip
+    partition removeprefix removesuffix replace rfind rjust rpartition rsplit rstrip split splitlines startswith strip
+    swapcase title upper zfill""".split()
 
 # Texts and comments stay. `long double`, `long long`, `unsigned long` and `signed long` mean what they say.
 _WORDS = re.compile(
     r"""
-    (?P<keep> "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])+' | //[^\n]* | /\*.*?\*/ | ^\#\s*include[^\n]*
-      | \b(?:unsigned|signed|long)\s+long\b | \blong\s+(?:double|long)\b )
+    (?P<keep> "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])+' | //[^\n]* | /\*.*?\*/ | ^\#\s*(?:include|line)[^\n]*
+      | \b(?:unsigned|signed)\s+long\b(?:\s+long\b)? | \blong\s+(?:double|long)\b )
     | (?P<long> \blong\b (?:\s+int\b)? )
     | (?P<suffix> \b\d+L\b )
     """,
@@ -34,7 +43,7 @@ def widen(text: str) -> str:
 def _wider(match: re.Match[str]) -> str:
     if match["keep"]:
         return match["keep"]
-    return "long long" if match["long"] else match["suffix"] + "L"
+    return "int64_t" if match["long"] else match["suffix"] + "L"
 
 
 @cache
@@ -54,22 +63,64 @@ def pythran_version() -> str:
 
 def key() -> str:
     """Return what the headers are made from, digested."""
-    overlay = [path for path in sorted(zig.CXX.rglob("*")) if path.is_file()]
-    return digest(pythran_version(), Path(__file__), *overlay)
+    ours = [path for path in sorted(zig.CXX.rglob("*")) if path.is_file()]
+    return digest(pythran_version(), Path(__file__), *ours)
 
 
-def includes(store: Store) -> list[str | Path]:
-    """Return the options that make the headers visible; the first call on a machine writes them."""
+def options(store: Store) -> list[str | Path]:
+    """Return what the compiler needs to see the headers; the first call on a machine writes and precompiles them."""
     place = store.entry("headers", key(), _write)
-    return [f"-I{zig.CXX}", f"-I{place}", f"-isystem{pythran_root()}"]
+    flags: list[str | Path] = [
+        *("-std=c++20", "-Wno-narrowing", f"-I{zig.CXX}", f"-I{place}", f"-isystem{pythran_root()}"),
+    ]
+
+    def precompile(directory: Path) -> None:
+        command = zig.precompile(zig.CXX / "dayfly/prelude.hpp", directory / "prelude.pch", *flags)
+        outcome = process.run(command, directory=directory, allowance=process.Allowance())
+        if outcome.status != 0:
+            raise RuntimeError(f"the prelude does not compile:\n{outcome.errors}")
+
+    # It remembers where everything stands. It makes a program compile in 0.7 s instead of 2.6 s.
+    prelude = store.entry("prelude", digest(key(), zig.recipe(), str(zig.root()), *map(str, flags)), precompile)
+    return [*flags, "-include-pch", prelude / "prelude.pch"]
 
 
 def _write(directory: Path) -> None:
-    source = pythran_root() / "pythonic"
-    for header in source.rglob("*.hpp"):
-        target = directory / "pythonic" / header.relative_to(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(widen(header.read_text()))
-    overlay = zig.CXX / "pythonic"
-    if overlay.is_dir():
-        shutil.copytree(overlay, directory / "pythonic", dirs_exist_ok=True)
+    unpack(directory / "pythonic")
+    for header in directory.rglob("*.hpp"):
+        header.write_text(widen(header.read_text()))
+
+
+def unpack(directory: Path) -> None:
+    """Write the mended headers, ints still `long`, into a directory that is not there yet."""
+    shutil.copytree(pythran_root() / "pythonic", directory, ignore=shutil.ignore_patterns("__pycache__"))
+    apply(PATCH.read_text(), directory)
+    shutil.copytree(OVERLAY, directory, dirs_exist_ok=True)
+    for name in _STR_METHODS:
+        for half in ("include/builtins/str", "builtins/str"):
+            (directory / half / f"{name}.hpp").write_text('#include "dayfly/str_methods.hpp"\n')
+
+
+def apply(patch: str, directory: Path) -> None:
+    """Apply a unified diff whose places are exact: the version of Pythran is fixed."""
+    for part in re.split(r"^--- .*\n", patch, flags=re.MULTILINE)[1:]:
+        heading, _, hunks = part.partition("\n")
+        file = directory / heading.removeprefix("+++ ").split("\t")[0]
+        file.write_text("".join(_patched(file.read_text().splitlines(keepends=True), hunks)))
+
+
+def _patched(lines: list[str], hunks: str) -> list[str]:
+    result: list[str] = []
+    done = 0
+    for hunk in re.split(r"^(?=@@ )", hunks, flags=re.MULTILINE)[1:]:
+        heading, *body = hunk.splitlines(keepends=True)
+        found = re.match(r"@@ -(\d+)", heading)
+        assert found, heading
+        start = int(found[1]) - 1
+        result += lines[done:start]
+        old = [line[1:] for line in body if line[0] in " -"]
+        if lines[start : start + len(old)] != old:
+            raise RuntimeError(f"the headers of Pythran {pythran_version()} are not those that dayfly mends: {heading}")
+        result += [line[1:] for line in body if line[0] in " +"]
+        done = start + len(old)
+    return result + lines[done:]

@@ -19,11 +19,10 @@ Progress = Callable[[str, int, int], None]  # what is being built, steps done, s
 _ABI = """abort_message cxa_aux_runtime cxa_default_handlers cxa_exception cxa_exception_storage cxa_guard cxa_handlers
     cxa_personality cxa_vector cxa_virtual fallback_malloc private_typeinfo stdlib_exception stdlib_new_delete
     stdlib_stdexcept stdlib_typeinfo cxa_demangle"""
-_CXX = """algorithm any bind call_once charconv chrono error_category exception expected functional hash ios
+_CXX = """algorithm any bind call_once chrono error_category exception expected functional hash ios
     ios.instantiations iostream locale memory memory_resource new new_handler new_helpers optional ostream random
-    random_shuffle regex stdexcept string strstream system_error typeinfo valarray variant vector verbose_abort
-    ryu/d2fixed ryu/d2s ryu/f2s"""
-_OURS = ("heap.c", "log.c", "wasi.c", "start.s")
+    random_shuffle regex stdexcept string strstream system_error typeinfo valarray variant vector verbose_abort"""
+_OURS = ("heap.c", "log.c", "strings.cpp", "text.cpp", "wasi.c", "start.s")
 _DEFINES = [
     "-D_LIBCPP_BUILDING_LIBRARY",
     "-D_LIBCXXABI_BUILDING_LIBRARY",

@@ -81,15 +81,13 @@ class CompiledToolchain:
     def _compiled(self, code: str, main: str, timings_s: dict[str, float]) -> bytes:
         """Return the module of a program's C++."""
         libraries = runtime.libraries(self._store, self._progress)
+        options = headers.options(self._store)
 
         def make(place: Path) -> None:
             began = time.monotonic()
             (place / "app.cpp").write_text(code)
             (place / "main.cpp").write_text(main)
-            includes = headers.includes(self._store)
-            self._run(
-                zig.compile_cxx(place / "main.cpp", place / "main.o", "-std=c++20", "-Wno-narrowing", *includes), place
-            )
+            self._run(zig.compile_cxx(place / "main.cpp", place / "main.o", *options), place)
             timings_s["compile"] = time.monotonic() - began
             self._run(zig.link([place / "main.o", *libraries], place / "app.wasm"), place)
             timings_s["link"] = time.monotonic() - began - timings_s["compile"]
@@ -109,9 +107,7 @@ def _main(handler: Handler, module_globals: list[str]) -> str:
     if handler.has_init:
         start.append("app::on_init{}();")
     arguments = ", ".join(f"dayfly::{name}(frame)" for name in handler.parameters)
-    return f"""#include <pythonic/core.hpp>
-#include "app.cpp"
-#include "dayfly/request.hpp"
+    return f"""#include "app.cpp"
 namespace app = __pythran_app;
 namespace dayfly::program {{
 constexpr int takes = {takes};

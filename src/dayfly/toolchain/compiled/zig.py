@@ -110,13 +110,21 @@ def compile_c(source: Path, result: Path) -> list[str | Path]:
     ]  # fmt: skip
 
 
+def _cxx() -> list[str | Path]:
+    return [
+        *tool("clang"), *_TARGET, *_CODE, *_LIBCXX, "-fwasm-exceptions", "-fvisibility-inlines-hidden", "-nostdinc++",
+        *_headers("libcxx/include", "libcxxabi/include", *_LIBC_HEADERS),
+    ]  # fmt: skip
+
+
 def compile_cxx(source: Path, result: Path, *extra: str | Path) -> list[str | Path]:
     """Return the command that compiles C++ with exceptions."""
-    return [
-        *tool("clang"), *_TARGET, *_CODE, *_LIBCXX, "-fwasm-exceptions", "-fvisibility-inlines-hidden",
-        *_no_paths(source.parent), "-nostdinc++", *_headers("libcxx/include", "libcxxabi/include", *_LIBC_HEADERS),
-        *extra, "-c", source, "-o", result,
-    ]  # fmt: skip
+    return [*_cxx(), *_no_paths(source.parent), *extra, "-c", source, "-o", result]
+
+
+def precompile(header: Path, result: Path, *extra: str | Path) -> list[str | Path]:
+    """Return the command that precompiles a header for `-include-pch`."""
+    return [*_cxx(), *extra, "-Xclang", "-fno-pch-timestamp", "-x", "c++-header", header, "-o", result]
 
 
 def link(objects: list[Path], result: Path) -> list[str | Path]:

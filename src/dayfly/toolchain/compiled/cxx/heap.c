@@ -22,7 +22,6 @@ extern unsigned char __heap_base;
 
 static uint32_t stride_of(const void *payload) { return ((const uint32_t *)payload)[-1]; }
 static void set_stride(void *payload, uint32_t stride) { ((uint32_t *)payload)[-1] = stride; }
-static int is_frozen(const void *payload) { return (uintptr_t)payload - HOT_HEAP_END < hot->frozen_bytes; }
 
 /* Smallest stride for a payload; classes are multiples of 16 up to 256, then 1.5 and 2 times each power of two. */
 static uint32_t stride_for(size_t bytes) {

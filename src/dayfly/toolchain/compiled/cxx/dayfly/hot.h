@@ -36,6 +36,9 @@ extern unsigned char __stack_high;
 #define HOT_HEAP_START ((uintptr_t)(&__stack_high - HOT_ZONE_BYTES) + ((sizeof(hot_zone) + 4 + 15) & ~15u))
 #define HOT_HEAP_END ((uintptr_t)&__stack_high)
 
+/* Whether something belongs to the snapshot: then it is neither freed nor counted, so that reading it dirties no page. */
+static inline int is_frozen(const void *object) { return (uintptr_t)object - HOT_HEAP_END < hot->frozen_bytes; }
+
 #ifdef __cplusplus
 extern "C" {
 #endif

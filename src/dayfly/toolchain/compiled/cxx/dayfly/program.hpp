@@ -3,11 +3,7 @@
 //   void dayfly::program::start()              evaluates the module's globals in order, then calls on_init
 //   auto dayfly::program::answer(dayfly_frame const &)
 #pragma once
-#include "errors.hpp"
-#include "hot.h"
-#include "log.h"
-#include "reply.hpp"
-
+#include "prelude.hpp"
 
 extern "C" {
 __attribute__((export_name("dayfly_takes"))) int32_t dayfly_takes()
