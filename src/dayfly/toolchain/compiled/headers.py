@@ -18,10 +18,22 @@ from dayfly.toolchain.compiled.store import Store, digest
 PATCH = zig.CXX / "pythonic.patch"
 OVERLAY = zig.CXX / "mended"
 
-# Names that lead to one header of ours: the methods of str, Pythran's and more.
-_STR_METHODS = """capitalize center endswith find isalnum isalpha isdigit islower isspace isupper join ljust lower lstrip
-    partition removeprefix removesuffix replace rfind rjust rpartition rsplit rstrip split splitlines startswith strip
-    swapcase title upper zfill""".split()
+# Names that lead to one header of ours: functions, methods of str, and math, Pythran's and more.
+_LEADING = {
+    "builtins": ("dayfly/spelling.hpp", "dayfly_format dayfly_print dayfly_reply dayfly_repr dayfly_str"),
+    "builtins/str": (
+        "dayfly/str_methods.hpp",
+        """capitalize center endswith find isalnum isalpha isdigit islower isspace isupper join ljust lower lstrip
+        partition removeprefix removesuffix replace rfind rjust rpartition rsplit rstrip split splitlines startswith
+        strip swapcase title upper zfill""",
+    ),
+    "math": (
+        "dayfly/math.hpp",
+        """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs factorial floor
+        fmod frexp gamma gcd hypot isfinite isinf isnan isqrt ldexp lgamma log log10 log1p log2 modf pow radians sin
+        sinh sqrt tan tanh trunc""",
+    ),
+}
 
 # Texts and comments stay. `long double`, `long long`, `unsigned long` and `signed long` mean what they say.
 _WORDS = re.compile(
@@ -71,7 +83,8 @@ def options(store: Store) -> list[str | Path]:
     """Return what the compiler needs to see the headers; the first call on a machine writes and precompiles them."""
     place = store.entry("headers", key(), _write)
     flags: list[str | Path] = [
-        *("-std=c++20", "-Wno-narrowing", f"-I{zig.CXX}", f"-I{place}", f"-isystem{pythran_root()}"),
+        *("-std=c++20", "-Wno-narrowing", f"-I{zig.CXX}", f"-I{zig.CXX / 'blas'}", f"-I{place}"),
+        f"-isystem{pythran_root()}",
     ]
 
     def precompile(directory: Path) -> None:
@@ -96,9 +109,10 @@ def unpack(directory: Path) -> None:
     shutil.copytree(pythran_root() / "pythonic", directory, ignore=shutil.ignore_patterns("__pycache__"))
     apply(PATCH.read_text(), directory)
     shutil.copytree(OVERLAY, directory, dirs_exist_ok=True)
-    for name in _STR_METHODS:
-        for half in ("include/builtins/str", "builtins/str"):
-            (directory / half / f"{name}.hpp").write_text('#include "dayfly/str_methods.hpp"\n')
+    for module, (header, names) in _LEADING.items():
+        for name in names.split():
+            for half in ("include", "."):
+                (directory / half / module / f"{name}.hpp").write_text(f'#include "{header}"\n')
 
 
 def apply(patch: str, directory: Path) -> None:

@@ -2,18 +2,22 @@
 
 Usage: pythran_job.py SOURCE NAME RESULT. Writes RESULT.json, and RESULT.cpp if there is nothing to report.
 
-Pythran is changed in five places, all from outside: it learns functions and methods that dayfly's headers add; `x += y`
-and subscripts are spelled so that the checked operators see them; f-strings become formatting calls; optimizations that
-assume C's arithmetic are left out; and the C++ says which line of `app.py` each statement comes from.
+Pythran is changed from outside: it learns functions and methods that dayfly's headers add; what it does not know or gets
+wrong (f-strings, `del`, `try` with `else` or `finally`) is spelled otherwise before it sees it; `x += y` and subscripts
+become calls of checked functions; optimizations that assume more than Python says are left out; and the C++ names the line
+of `app.py` that each statement comes from.
 """
 
+import copy
 import importlib.util
 import json
+import string
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
+import beniget
 import gast as ast
 
 # The package's own start imports the analyses, which copy the tables that are to be extended: it is left out.
@@ -26,6 +30,7 @@ from pythran.intrinsic import ConstFunctionIntr, ConstMethodIntr  # noqa: E402
 from pythran.typing import Fun, List, Tuple, TypeVar, Union  # noqa: E402
 
 _ANY = TypeVar("DayflyAny")
+_REPLY = TypeVar("DayflyReply")
 _TEXT_TO_TEXT = Fun[[str], str]
 _TEXT_TO_BOOL = Fun[[str], bool]
 _SPLIT = Union[Fun[[str], List[str]], Fun[[str, str], List[str]], Fun[[str, str, int], List[str]]]
@@ -52,8 +57,22 @@ METHODS = {
     "rpartition": Fun[[str, str], Tuple[str, str, str]],
 }
 FUNCTIONS = {
-    "repr": Fun[[_ANY], str],
-    "format": Union[Fun[[_ANY], str], Fun[[_ANY, str], str]],
+    "builtins": {
+        "repr": Fun[[_ANY], str],
+        "format": Union[Fun[[_ANY], str], Fun[[_ANY, str], str]],
+        "dayfly_format": Union[Fun[[_ANY], str], Fun[[_ANY, str], str]],
+        "dayfly_print": None,
+        "dayfly_reply": Fun[[_ANY], _REPLY],
+        "dayfly_repr": Fun[[_ANY], str],
+        "dayfly_str": Fun[[_ANY], str],
+    },
+    "math": {
+        "gcd": Fun[[int, int], int],
+        "isfinite": Fun[[float], bool],
+        "isqrt": Fun[[int], int],
+        "log2": Fun[[float], float],
+    },
+    "time": {"monotonic": None, "perf_counter": None},
 }
 AUGMENTED = {
     ast.Add: "add",
@@ -74,69 +93,210 @@ def teach() -> None:
     for name, signature in METHODS.items():
         text[name] = ConstMethodIntr(signature=signature)
         tables.methods[name] = (("builtins", "str"), text[name])
-    for name, signature in FUNCTIONS.items():
-        function = ConstFunctionIntr(signature=signature)
-        tables.MODULES["builtins"][name] = function
-        tables.functions.setdefault(name, []).append((("builtins",), function))
+    for module, functions in FUNCTIONS.items():
+        for name, signature in functions.items():
+            # One without a signature acts on the world: it is never evaluated while compiling.
+            function = ConstFunctionIntr(signature=signature) if signature else ConstFunctionIntr(global_effects=True)
+            tables.MODULES[module][name] = function
+            tables.functions.setdefault(name, []).append(((module,), function))
+    beniget.beniget.Builtins.update(tables.MODULES["builtins"])
     for operator, name in AUGMENTED.items():
         tables.update_operator_to_lambda[operator] = ("(pythonic::show::assign_" + name + "({0}, {1}))").format
 
 
 teach()
 
-from pythran import backend, cxxgen, metadata, toolchain  # noqa: E402
+from pythran import backend, cxxgen, frontend, metadata, toolchain  # noqa: E402
 from pythran.config import cfg  # noqa: E402
-from pythran.passmanager import Transformation  # noqa: E402
-from pythran.transformations import remove_fstrings  # noqa: E402
-from pythran.utils import isextslice, isnum, isstr  # noqa: E402
+from pythran.utils import isextslice, isnum, isstr, quote_cxxstring  # noqa: E402
 
-# Without PatternTransform, Square, ModIndex and the like, which trade Python's meaning for speed that clang finds anyway.
-OPTIMIZATIONS = """
-    pythran.optimizations.InlineBuiltins
-    pythran.optimizations.Inlining
-    pythran.optimizations.RemoveDeadFunctions
-    pythran.optimizations.ForwardSubstitution
-    pythran.optimizations.DeadCodeElimination
-    pythran.optimizations.ConstantFolding
-    pythran.optimizations.PartialConstantFolding
-    pythran.optimizations.SimplifyExcept
-    pythran.optimizations.IterTransformation
-    pythran.transformations.FalsePolymorphism
-    pythran.optimizations.ListToTuple
-    pythran.optimizations.TupleToShape
-""".split()
+# The others trade Python's meaning for speed that clang finds anyway: they forget that a list has two names, drop an
+# `int(text)` whose value is not used, or let sums wrap.
+OPTIMIZATIONS = [
+    "pythran.optimizations.RemoveDeadFunctions",
+    "pythran.optimizations.ConstantFolding",
+    "pythran.transformations.FalsePolymorphism",
+    "pythran.optimizations.TupleToShape",
+]
 
-class FormattedStrings(Transformation, ast.NodeTransformer):
-    """Turns f"a {b:.2f} {c!r}" into "a %s %s" % (format(b, ".2f"), repr(c))."""
+class Spelling(ast.NodeTransformer):
+    """Spells what Pythran does not know, or takes for something else, in words that it knows."""
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:  # noqa: N802 -- the name is Pythran's
-        self.update = True
+    def __init__(self) -> None:
+        self._names = 0
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"dayfly_{self._names}"
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 -- the name is the node's
+        """Every reply has one type, whatever form it has: what the handler returns is given to dayfly_reply."""
+        for function in node.body:
+            if isinstance(function, ast.FunctionDef) and function.name == "on_client_request":
+                _Replies(function).visit(function)
+        self.generic_visit(node)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:  # noqa: N802 -- the name is the node's
+        """f"a {b:.2f} {c!r}" is "a %s %s" % (dayfly_format(b, ".2f"), dayfly_repr(c))."""
         text, values = "", []
         for part in node.values:
             if isinstance(part, ast.Constant):
                 text += part.value.replace("%", "%%")
             else:
                 text += "%s"
-                values.append(self._formatted(part))
-        if not values:
-            return ast.copy_location(ast.Constant(text.replace("%%", "%"), None), node)
-        items = ast.Tuple(values, ast.Load())
-        joined = ast.BinOp(ast.Constant(text, None), ast.Mod(), items)
-        return ast.fix_missing_locations(ast.copy_location(joined, node))
+                values.append(self._formatted(part.value, part.conversion, part.format_spec))
+        return _at(node, _percent(text, values))
 
-    def _formatted(self, part: ast.FormattedValue) -> ast.expr:
-        value = self.visit(part.value)
-        if part.conversion in {ord("r"), ord("a")}:
-            value = _call("repr", value)
-        elif part.conversion == ord("s"):
-            value = _call("str", value)
-        if part.format_spec is not None:
-            value = _call("format", value, self.visit(part.format_spec))
-        return value
+    def _formatted(self, value: ast.expr, conversion: int, spec: ast.expr | None) -> ast.expr:
+        value = self.visit(value)
+        if conversion in {ord("r"), ord("a")}:
+            value = _call("dayfly_repr", value)
+        elif conversion == ord("s"):
+            value = _call("dayfly_str", value)
+        return value if spec is None else _call("dayfly_format", value, self.visit(spec))
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802 -- the name is the node's
+        """Two calls have other names: print with sep or end, and format of a constant."""
+        if isinstance(node.func, ast.Name) and node.func.id == "print" and node.keywords:
+            return self._print(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "format" and isstr(node.func.value):
+            return self._format(node, node.func.value.value)
+        self.generic_visit(node)
+        return node
+
+    def _print(self, node: ast.Call) -> ast.expr:
+        words = {keyword.arg: self.visit(keyword.value) for keyword in node.keywords if keyword.arg in {"sep", "end"}}
+        between = words.get("sep", ast.Constant(" ", None))
+        end = words.get("end", ast.Constant("\n", None))
+        return _at(node, _call("dayfly_print", between, end, *map(self.visit, node.args)))
+
+    def _format(self, node: ast.Call, text: str) -> ast.expr:
+        """"{} {name:>5}".format(a, name=b) is an f-string whose values stand behind it."""
+        words = {keyword.arg: keyword.value for keyword in node.keywords}
+        result, values, place = "", [], 0
+        for before, field, spec, conversion in string.Formatter().parse(text):
+            result += before.replace("%", "%%")
+            if field is None:
+                continue
+            value = node.args[int(field or place)] if not field or field.isdigit() else words[field]
+            place += not field
+            result += "%s"
+            values.append(self._formatted(value, ord(conversion or "\0"), ast.Constant(spec, None) if spec else None))
+        return _at(node, _percent(result, values))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802 -- the name is the node's
+        """x ** -1 is a float whatever x is: so is x ** -1.0, and that has a type."""
+        self.generic_visit(node)
+        exponent = node.right
+        if isinstance(node.op, ast.Pow) and isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub):
+            value = exponent.operand
+            if isnum(value) and isinstance(value.value, int):
+                node.right = _at(exponent, ast.UnaryOp(ast.USub(), ast.Constant(float(value.value), None)))
+        return node
+
+    def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
+        """del a[i] is a.pop(i), for lists and dicts; del a[i:j] is a[i:j] = []; a name is left to its end."""
+        return [_at(node, self._deleted(target)) for target in node.targets]
+
+    def _deleted(self, target: ast.expr) -> ast.stmt:
+        self.generic_visit(target)
+        if not isinstance(target, ast.Subscript):
+            return ast.Pass()
+        if isinstance(target.slice, ast.Slice):
+            return ast.Assign([target], ast.List([], ast.Load()), None)
+        container = target.value
+        return ast.Expr(ast.Call(ast.Attribute(container, "pop", ast.Load()), [target.slice], []))
+
+    def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # noqa: N802 -- the name is the node's
+        """The cause stands in tracebacks only, and there are none."""
+        self.generic_visit(node)
+        node.cause = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:  # noqa: N802 -- the name is the node's
+        """Annotations say nothing to Pythran."""
+        self.generic_visit(node)
+        return _at(node, ast.Assign([node.target], node.value, None) if node.value else ast.Pass())
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:  # noqa: N802 -- the name is the node's
+        """Likewise."""
+        self.generic_visit(node)
+        node.returns = None
+        for argument in node.args.args + node.args.kwonlyargs + node.args.posonlyargs:
+            argument.annotation = None
+        return node
+
+    def visit_Try(self, node: ast.Try) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
+        """What `else` and `finally` mean, in the words of `try` and `except` alone."""
+        self.generic_visit(node)
+        statements: list[ast.stmt] = [node]
+        if node.orelse and node.handlers:
+            statements = self._without_else(node)
+        elif node.orelse:
+            node.body += node.orelse
+            node.orelse = []
+        if not node.finalbody:
+            return statements
+        final, node.finalbody = node.finalbody, []
+        body = statements if node.handlers else [*statements[:-1], *node.body]
+        again = ast.ExceptHandler(None, None, [*copy.deepcopy(final), _at(node, ast.Raise(None, None))])
+        return [_at(node, ast.Try(body, [_at(node, again)], [], [])), *final]
+
+    def _without_else(self, node: ast.Try) -> list[ast.stmt]:
+        name = self._name()
+
+        def done(value: int) -> ast.stmt:
+            return _at(node, ast.Assign([ast.Name(name, ast.Store(), None, None)], ast.Constant(value, None), None))
+
+        test = ast.Compare(ast.Name(name, ast.Load(), None, None), [ast.Eq()], [ast.Constant(1, None)])
+        after = _at(node, ast.If(test, node.orelse, []))
+        node.body.append(done(1))
+        node.orelse = []
+        return [done(0), node, after]
+
+
+class _Replies(ast.NodeTransformer):
+    """Wraps what the handler returns, and what functions in it return that are only there to be returned."""
+
+    def __init__(self, handler: ast.FunctionDef) -> None:
+        self._handler = handler
+        names = [node.id for node in ast.walk(handler) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        returned = [node.value.id for node in ast.walk(handler) if _returns_name(node)]
+        self._answering = {name for name in returned if returned.count(name) == names.count(name)}
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802 -- the name is the node's
+        if node is self._handler or node.name in self._answering:
+            self.generic_visit(node)
+            if not isinstance(node.body[-1], ast.Return | ast.Raise):
+                node.body.append(_at(node.body[-1], self.visit_Return(ast.Return(None))))
+        return node
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:  # noqa: N802 -- the name is the node's
+        value = node.value or ast.Constant(None, None)
+        return _at(node, ast.Return(_at(value, _call("dayfly_reply", value))))
+
+
+def _returns_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
+
+
+def _percent(text: str, values: list[ast.expr]) -> ast.expr:
+    if not values:
+        return ast.Constant(text.replace("%%", "%"), None)
+    return ast.BinOp(ast.Constant(text, None), ast.Mod(), ast.Tuple(values, ast.Load()))
+
+
+def _at(place: ast.AST, node: Any) -> Any:
+    return ast.fix_missing_locations(ast.copy_location(node, place))
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load(), None, None), list(arguments), [])
+
+
+_visit_constant = backend.CxxFunction.visit_Constant
+_TEXTS: dict[str, int] = {}
 
 
 class _Functions:
@@ -156,6 +316,13 @@ class _Functions:
         if isextslice(node.slice):
             return f"{value}({','.join(self.visit(part) for part in node.slice.elts)})"
         return f"{value}[{self.visit(node.slice)}]"
+
+    def visit_Constant(self: Any, node: ast.Constant) -> str:  # noqa: N802 -- the name is Pythran's
+        # A text is made once, while freezing, and shared by all requests. One ASCII character is a char.
+        value = node.value
+        if not isinstance(value, str) or (len(value) == 1 and value.isascii()):
+            return _visit_constant(self, node)
+        return f"pythonic::show::shared(dayfly_texts::text{_TEXTS.setdefault(value, len(_TEXTS))})"
 
     def visit_AugAssign(self: Any, node: ast.AugAssign) -> cxxgen.Statement:  # noqa: N802 -- the name is Pythran's
         target = node.target
@@ -186,9 +353,11 @@ def change() -> None:
     for generator in (backend.CxxFunction, backend.CxxGenerator):
         generator.visit_Subscript = _Functions.visit_Subscript
         generator.visit_AugAssign = _Functions.visit_AugAssign
-    remove_fstrings.RemoveFStrings.visit_JoinedStr = FormattedStrings.visit_JoinedStr
-    remove_fstrings.RemoveFStrings._formatted = FormattedStrings._formatted  # noqa: SLF001
+        generator.visit_Constant = _Functions.visit_Constant
+    parse = frontend.raw_parse
+    frontend.raw_parse = lambda code: Spelling().visit(parse(code))
     backend.InstrumentedStatement = _Line
+    cfg.set("pythran", "ignore_fold_error", "true")  # 1 // 0 in a constant is a ZeroDivisionError where it stands
     cfg.set("backend", "annotate", "true")
     cfg.set("backend", "annotation_kind", "lineno")
 
@@ -198,7 +367,16 @@ def translate(source: str, name: str) -> tuple[str, list[str]]:
     manager, module, _ = toolchain.front_middle_end(name, source, OPTIMIZATIONS)
     content = manager.dump(backend.Cxx, module)
     names = [node.name for node in module.body if isinstance(node, ast.FunctionDef) and _is_global(node)]
-    return str(content), names
+    return _texts() + str(content), names
+
+
+def _texts() -> str:
+    """Define the constant texts of the program."""
+    definitions = "".join(
+        f'const pythonic::types::str text{index}("{quote_cxxstring(value)}", {len(value.encode())});\n'
+        for value, index in _TEXTS.items()
+    )
+    return f"namespace {{\nnamespace dayfly_texts {{\n{definitions}}}\n}}\n"
 
 
 def _is_global(node: ast.FunctionDef) -> bool:

@@ -56,8 +56,11 @@ class CompiledToolchain:
 
     def build(self, source_dir: Path) -> Compiled:
         """Build `app.py`; raise `Refused` with the places and reasons if it cannot become a program."""
+        return self.build_source((source_dir / FILE).read_text())
+
+    def build_source(self, source: str) -> Compiled:
+        """Build the text of an `app.py`."""
         timings_s: dict[str, float] = {}
-        source = (source_dir / FILE).read_text()
         handler = check(source)
         code, report = self._translated(source, timings_s)
         wasm = self._compiled(code, _main(handler, report["globals"]), timings_s)

@@ -14,6 +14,12 @@
 PYTHONIC_NS_BEGIN
 namespace show
 {
+  // A constant text: the snapshot's, so that using it neither copies nor counts.
+  inline types::str shared(types::str const &constant)
+  {
+    return constant;
+  }
+
   // Numbers go through the checked operators; everything else has its own in-place operator.
 #define DAYFLY_ASSIGN(name, operation, symbol)                             \
   template <class A, class B>                                              \

@@ -31,6 +31,17 @@ namespace show
     return index;
   }
 
+  [[noreturn]] void raise_axis_error(long long index, long long axis, long long size);
+
+  // The same for an axis of an array.
+  inline long long checked_axis(long long index, long long axis, long long size)
+  {
+    long long place = index < 0 ? index + size : index;
+    if (place < 0 || place >= size)
+      raise_axis_error(index, axis, size);
+    return place;
+  }
+
   [[noreturn]] inline void raise_int_overflow()
   {
     raise_overflow_error("int beyond 64 bits");

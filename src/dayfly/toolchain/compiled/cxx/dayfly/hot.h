@@ -29,6 +29,7 @@ typedef struct {
   uintptr_t limit_outside;
   free_block *free_lists[HEAP_CLASSES];
   dayfly_reply reply;
+  uint32_t reply_object[8]; /* what the record points into */
 } hot_zone;
 
 extern unsigned char __stack_high;

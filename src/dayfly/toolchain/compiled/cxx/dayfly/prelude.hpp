@@ -34,9 +34,9 @@
 #include <pythonic/builtins/str.hpp>
 
 #include "augmented.hpp"
+#include "spelling.hpp"
 #include "str_methods.hpp"
 
 #include "errors.hpp"
 #include "log.h"
-#include "reply.hpp"
 #include "request.hpp"

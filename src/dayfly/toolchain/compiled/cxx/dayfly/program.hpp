@@ -1,7 +1,7 @@
 // The guest ABI around one program. Before it is included, the program is, and these are defined:
 //   dayfly::program::takes                     what its handler takes
 //   void dayfly::program::start()              evaluates the module's globals in order, then calls on_init
-//   auto dayfly::program::answer(dayfly_frame const &)
+//   pythonic::types::reply dayfly::program::answer(dayfly_frame const &)
 #pragma once
 #include "prelude.hpp"
 
@@ -29,7 +29,7 @@ __attribute__((export_name("dayfly_init"))) void dayfly_init()
 __attribute__((export_name("dayfly_handle"))) dayfly_reply *dayfly_handle(dayfly_frame const *frame)
 {
   try {
-    dayfly::write_reply(*new auto(dayfly::program::answer(*frame)));
+    dayfly::write_reply(dayfly::program::answer(*frame));
   } catch (...) {
     auto *text = new std::string(dayfly::describe_current_exception());
     hot->reply.status = 0;

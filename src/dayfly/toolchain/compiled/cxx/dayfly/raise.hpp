@@ -30,6 +30,17 @@ namespace show
     throw types::MemoryError();
   }
 
+  [[noreturn, gnu::noinline, gnu::cold]] inline void raise_axis_error(long long index, long long axis, long long size)
+  {
+    std::string message = "index ";
+    ::dayfly::append_int(message, index);
+    message += " is out of bounds for axis ";
+    ::dayfly::append_int(message, axis);
+    message += " with size ";
+    ::dayfly::append_int(message, size);
+    throw types::IndexError(types::str(message));
+  }
+
   [[noreturn, gnu::noinline, gnu::cold]] inline void raise_changed_size()
   {
     throw types::RuntimeError(types::str("dictionary changed size during iteration"));

@@ -1,131 +1,209 @@
-// What `on_client_request` may return, turned into a reply record. Which form it is, is known when it is compiled.
+// What `on_client_request` may return. Each of its returns goes through `dayfly_reply`, which knows at compile time which
+// form it is: so that one branch may return a text and another one a status too.
 #pragma once
+#include <algorithm>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <pythonic/include/types/dict.hpp>
 #include <pythonic/include/types/list.hpp>
 #include <pythonic/include/types/str.hpp>
 #include <pythonic/include/types/tuple.hpp>
+#include <pythonic/include/utils/functor.hpp>
 #include <pythonic/types/dict.hpp>
-#include <pythonic/types/exceptions.hpp>
 #include <pythonic/types/list.hpp>
 #include <pythonic/types/str.hpp>
 #include <pythonic/types/tuple.hpp>
 
+#include "arithmetic.hpp"
 #include "hot.h"
+#include "json.hpp"
 
-namespace dayfly
+PYTHONIC_NS_BEGIN
+namespace types
 {
-  namespace types = pythonic::types;
+  // Made while freezing, as the program's own constant texts are.
+  inline const str empty_text("");
 
-  template <class T>
-  constexpr bool is_text = std::is_convertible_v<T const &, types::str>;
+  struct reply {
+    uint32_t status = 0;
+    str content_type = empty_text;
+    std::vector<std::pair<str, str>> headers;
+    str body = empty_text;
+  };
+} // namespace types
 
-  template <class T>
-  constexpr bool is_status = std::is_integral_v<T> && !std::is_same_v<T, bool>;
-
+namespace show
+{
   template <class T, class = void>
   struct tuple_size_or_0 : std::integral_constant<size_t, 0> {
   };
   template <class T>
-  struct tuple_size_or_0<T, std::enable_if_t<!is_text<T> && (std::tuple_size<T>::value > 0)>>
-      : std::tuple_size<T> {
+  struct tuple_size_or_0<T, std::enable_if_t<!textual<T> && (std::tuple_size<T>::value > 0)>> : std::tuple_size<T> {
   };
 
   template <size_t I, class T>
-  using element = std::decay_t<decltype(std::get<I>(std::declval<T const &>()))>;
+  using element = plain<decltype(std::get<I>(std::declval<T const &>()))>;
 
-  // Lives until the sandbox is thrown away; the record points into it.
   template <class T>
-  types::str const &kept(T const &value)
+  concept keyed = requires(T const &value) { value.items(); };
+
+  template <class T>
+  struct json_like : std::false_type {
+  };
+  template <class T>
+  struct json_like<types::list<T>> : std::true_type {
+  };
+  template <class T, size_t N>
+  struct json_like<types::array_base<T, N, types::list_version>> : std::true_type {
+  };
+  template <class K, class V>
+  struct json_like<types::dict<K, V>> : std::true_type {
+  };
+
+  inline const types::str plain_text("text/plain; charset=utf-8");
+  inline const types::str json_type("application/json");
+
+  inline uint32_t checked_status(long long status)
   {
-    return *new types::str(value);
-  }
-  inline types::str const &kept(types::str const &value)
-  {
-    return value;
+    if (status < 200 || status > 599) {
+      ::dayfly::problem found{::dayfly::fault::value_error, "status is not in 200..599: "};
+      ::dayfly::append_int(found.message, status);
+      raise(std::move(found));
+    }
+    return static_cast<uint32_t>(status);
   }
 
-  inline dayfly_text to_host(types::str const &value)
+  inline bool is_content_type(std::string_view name)
+  {
+    constexpr std::string_view wanted = "content-type";
+    return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
+                      [](char a, char b) { return (a | 0x20) == b; });
+  }
+
+  // A dict of strings or pairs of them; the content type has its own place.
+  template <class Headers>
+  void take_headers(types::reply &out, Headers const &headers)
+  {
+    auto take = [&out](types::str const &name, types::str const &value) {
+      if (is_content_type(name.chars()))
+        out.content_type = value;
+      else
+        out.headers.emplace_back(name, value);
+    };
+    if constexpr (keyed<Headers>)
+      for (auto &&item : headers.items())
+        take(types::str(std::get<0>(item)), types::str(std::get<1>(item)));
+    else
+      for (auto &&item : headers)
+        take(types::str(std::get<0>(item)), types::str(std::get<1>(item)));
+  }
+
+  // A body that is no text is JSON.
+  template <class T>
+  void take_body(types::reply &out, T const &body)
+  {
+    if constexpr (textual<T>) {
+      out.body = types::str(body);
+    } else {
+      static_assert(json_like<T>::value, "dayfly: the body of a reply is a str, or a dict or list that becomes JSON");
+      std::string text;
+      append_json(text, body);
+      if (out.content_type.empty())
+        out.content_type = json_type;
+      out.body = types::str(std::move(text));
+    }
+  }
+
+  template <class T>
+  void take_parts(types::reply &out, T const &result)
+  {
+    if constexpr (textual<T> || json_like<T>::value) {
+      take_body(out, result);
+    } else if constexpr (tuple_size_or_0<T>::value == 2) {
+      if constexpr (integral<element<0, T>> && !boolean<element<0, T>>)
+        out.status = checked_status(std::get<0>(result));
+      else if constexpr (textual<element<0, T>>)
+        out.content_type = types::str(std::get<0>(result));
+      else
+        static_assert(never<T>, "dayfly: a reply of two begins with a content type or a status");
+      take_body(out, std::get<1>(result));
+    } else if constexpr (tuple_size_or_0<T>::value == 3) {
+      static_assert(integral<element<0, T>>, "dayfly: a reply of three is (status, headers, body)");
+      out.status = checked_status(std::get<0>(result));
+      take_headers(out, std::get<1>(result));
+      take_body(out, std::get<2>(result));
+    } else {
+      static_assert(never<T>, "dayfly: this is no reply: return a str, (content_type, body), (status, body), "
+                              "(status, headers, body), a dict or list, or a function that returns one of these");
+    }
+  }
+
+  template <class T>
+  types::reply reply_of(T const &result)
+  {
+    types::reply out;
+    out.status = 200;
+    take_parts(out, result);
+    if (out.content_type.empty())
+      out.content_type = plain_text;
+    return out;
+  }
+} // namespace show
+
+namespace builtins
+{
+  template <class T>
+  types::reply dayfly_reply(T const &result)
+  {
+    if constexpr (std::is_same_v<T, types::reply>)
+      return result;
+    else if constexpr (std::is_same_v<T, types::none_type>)
+      show::raise_type_error("on_client_request returned None");
+    else if constexpr (requires { result.is_none; }) {
+      if (result.is_none)
+        show::raise_type_error("on_client_request returned None");
+      return dayfly_reply(show::value_of(result));
+    } else if constexpr (std::is_invocable_v<T const &>)
+      return dayfly_reply(result());
+    else
+      return show::reply_of(result);
+  }
+
+  DEFINE_FUNCTOR(pythonic::builtins, dayfly_reply);
+} // namespace builtins
+PYTHONIC_NS_END
+
+namespace dayfly
+{
+  inline dayfly_text to_host(pythonic::types::str const &value)
   {
     return {value.c_str(), static_cast<uint32_t>(value.size())};
   }
 
-  inline constexpr char plain_text[] = "text/plain; charset=utf-8";
-
-  inline void answer_with(uint32_t status, dayfly_text content_type, dayfly_text body)
+  // Fields for the host; none take no memory.
+  inline void write_headers(std::vector<std::pair<pythonic::types::str, pythonic::types::str>> const &headers)
   {
-    hot->reply.status = status;
-    hot->reply.content_type = content_type;
-    hot->reply.body = body;
-  }
-
-  inline uint32_t checked_status(long long status)
-  {
-    if (status < 200 || status > 599)
-      throw types::ValueError(types::str("status is not in 200..599: ") + types::str(std::to_string(status)));
-    return static_cast<uint32_t>(status);
-  }
-
-  inline bool is_content_type(types::str const &name)
-  {
-    constexpr char wanted[] = "content-type";
-    if (name.size() != sizeof(wanted) - 1)
-      return false;
-    for (size_t index = 0; index < sizeof(wanted) - 1; index++)
-      if ((name.chars()[index] | 0x20) != wanted[index])
-        return false;
-    return true;
-  }
-
-  // Headers are a dict of strings or a sequence of pairs; the content type has its own place in the record.
-  template <class Headers>
-  dayfly_text write_headers(Headers const &headers)
-  {
-    dayfly_text content_type{plain_text, sizeof(plain_text) - 1};
-    auto write = [&](types::str const &name, types::str const &value, dayfly_field *fields) {
-      if (is_content_type(name))
-        content_type = to_host(value);
-      else
-        fields[hot->reply.header_count++] = {to_host(name), to_host(value)};
-    };
-    auto *fields = static_cast<dayfly_field *>(pythonic::utils::allocate<dayfly_field>(headers.size()));
-    if constexpr (requires { headers.items(); })
-      for (auto const &item : headers.items())
-        write(kept(std::get<0>(item)), kept(std::get<1>(item)), fields);
-    else
-      for (auto const &item : headers)
-        write(kept(std::get<0>(item)), kept(std::get<1>(item)), fields);
+    if (headers.empty())
+      return;
+    auto *fields = pythonic::utils::allocate<dayfly_field>(headers.size());
     hot->reply.headers = fields;
-    return content_type;
+    hot->reply.header_count = static_cast<uint32_t>(headers.size());
+    for (auto const &[name, value] : headers)
+      *fields++ = {to_host(name), to_host(value)};
   }
 
-  template <class T>
-  constexpr bool unsupported_reply = false;
-
-  template <class R>
-  void write_reply(R const &result)
+  // The record points into the reply, which therefore stays.
+  inline void write_reply(pythonic::types::reply &&answer)
   {
-    if constexpr (std::is_invocable_v<R const &>) {
-      write_reply(*new auto(result()));
-    } else if constexpr (std::is_same_v<R, types::none_type>) {
-      throw types::TypeError(types::str("on_client_request returned None"));
-    } else if constexpr (is_text<R>) {
-      answer_with(200, {plain_text, sizeof(plain_text) - 1}, to_host(kept(result)));
-    } else if constexpr (tuple_size_or_0<R>::value == 2) {
-      using first = element<0, R>;
-      auto const &body = kept(std::get<1>(result));
-      if constexpr (is_status<first>)
-        answer_with(checked_status(std::get<0>(result)), {plain_text, sizeof(plain_text) - 1}, to_host(body));
-      else
-        answer_with(200, to_host(kept(std::get<0>(result))), to_host(body));
-    } else if constexpr (tuple_size_or_0<R>::value == 3) {
-      dayfly_text content_type = write_headers(std::get<1>(result));
-      answer_with(checked_status(std::get<0>(result)), content_type, to_host(kept(std::get<2>(result))));
-    } else {
-      static_assert(unsupported_reply<R>, "dayfly: on_client_request returns something that is no reply");
-    }
+    using pythonic::types::reply;
+    static_assert(sizeof(reply) <= sizeof(hot->reply_object));
+    reply const &kept = *new (hot->reply_object) reply(std::move(answer));
+    hot->reply.status = kept.status;
+    hot->reply.content_type = to_host(kept.content_type);
+    hot->reply.body = to_host(kept.body);
+    write_headers(kept.headers);
   }
 } // namespace dayfly

@@ -1,0 +1,4 @@
+"""list with ints and floats"""
+# GET /?x
+def on_client_request(query):
+    return str([1, 2.5, len(query)])
