@@ -129,7 +129,8 @@ def _patched(lines: list[str], hunks: str) -> list[str]:
     for hunk in re.split(r"^(?=@@ )", hunks, flags=re.MULTILINE)[1:]:
         heading, *body = hunk.splitlines(keepends=True)
         found = re.match(r"@@ -(\d+)", heading)
-        assert found, heading
+        if found is None:
+            raise RuntimeError(f"no place in the patch: {heading}")
         start = int(found[1]) - 1
         result += lines[done:start]
         old = [line[1:] for line in body if line[0] in " -"]

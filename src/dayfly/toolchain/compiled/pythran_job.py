@@ -2,10 +2,10 @@
 
 Usage: pythran_job.py SOURCE NAME RESULT. Writes RESULT.json, and RESULT.cpp if there is nothing to report.
 
-Pythran is changed from outside: it learns functions and methods that dayfly's headers add; what it does not know or gets
-wrong (f-strings, `del`, `try` with `else` or `finally`) is spelled otherwise before it sees it; `x += y` and subscripts
-become calls of checked functions; optimizations that assume more than Python says are left out; and the C++ names the line
-of `app.py` that each statement comes from.
+Pythran is changed from outside: it learns functions and methods that dayfly's headers add; what it does not know or
+gets wrong (f-strings, `del`, `try` with `else` or `finally`) is spelled otherwise before it sees it; `x += y` and
+subscripts become calls of checked functions; optimizations that assume more than Python says are left out; and the C++
+names the line of `app.py` that each statement comes from.
 """
 
 import copy
@@ -13,6 +13,7 @@ import importlib.util
 import json
 import string
 import sys
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ OPTIMIZATIONS = [
     "pythran.optimizations.TupleToShape",
 ]
 
-class Spelling(ast.NodeTransformer):
+
+class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
     """Spells what Pythran does not know, or takes for something else, in words that it knows."""
 
     def __init__(self) -> None:
@@ -130,7 +132,7 @@ class Spelling(ast.NodeTransformer):
         return f"dayfly_{self._names}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 -- the name is the node's
-        """Every reply has one type, whatever form it has: what the handler returns is given to dayfly_reply."""
+        """Give every reply one type, whatever form it has: what the handler returns goes through dayfly_reply."""
         for function in node.body:
             if isinstance(function, ast.FunctionDef) and function.name == "on_client_request":
                 _Replies(function).visit(function)
@@ -138,7 +140,7 @@ class Spelling(ast.NodeTransformer):
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:  # noqa: N802 -- the name is the node's
-        """f"a {b:.2f} {c!r}" is "a %s %s" % (dayfly_format(b, ".2f"), dayfly_repr(c))."""
+        """Spell f"a {b:.2f} {c!r}" as "a %s %s" % (dayfly_format(b, ".2f"), dayfly_repr(c))."""
         text, values = "", []
         for part in node.values:
             if isinstance(part, ast.Constant):
@@ -157,7 +159,7 @@ class Spelling(ast.NodeTransformer):
         return value if spec is None else _call("dayfly_format", value, self.visit(spec))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802 -- the name is the node's
-        """Two calls have other names: print with sep or end, and format of a constant."""
+        """Give two calls other names: print with sep or end, and format of a constant."""
         if isinstance(node.func, ast.Name) and node.func.id == "print" and node.keywords:
             return self._print(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format" and isstr(node.func.value):
@@ -172,7 +174,7 @@ class Spelling(ast.NodeTransformer):
         return _at(node, _call("dayfly_print", between, end, *map(self.visit, node.args)))
 
     def _format(self, node: ast.Call, text: str) -> ast.expr:
-        """"{} {name:>5}".format(a, name=b) is an f-string whose values stand behind it."""
+        """Spell "{} {name:>5}".format(a, name=b) as an f-string whose values stand behind it."""
         words = {keyword.arg: keyword.value for keyword in node.keywords}
         result, values, place = "", [], 0
         for before, field, spec, conversion in string.Formatter().parse(text):
@@ -186,7 +188,7 @@ class Spelling(ast.NodeTransformer):
         return _at(node, _percent(result, values))
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802 -- the name is the node's
-        """x ** -1 is a float whatever x is: so is x ** -1.0, and that has a type."""
+        """Spell x ** -1, a float whatever x is, as x ** -1.0, which has that type."""
         self.generic_visit(node)
         exponent = node.right
         if isinstance(node.op, ast.Pow) and isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub):
@@ -196,7 +198,7 @@ class Spelling(ast.NodeTransformer):
         return node
 
     def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
-        """del a[i] is a.pop(i), for lists and dicts; del a[i:j] is a[i:j] = []; a name is left to its end."""
+        """Spell del a[i] as a.pop(i), for lists and dicts, and del a[i:j] as a[i:j] = []; a name just ends."""
         return [_at(node, self._deleted(target)) for target in node.targets]
 
     def _deleted(self, target: ast.expr) -> ast.stmt:
@@ -209,13 +211,13 @@ class Spelling(ast.NodeTransformer):
         return ast.Expr(ast.Call(ast.Attribute(container, "pop", ast.Load()), [target.slice], []))
 
     def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # noqa: N802 -- the name is the node's
-        """The cause stands in tracebacks only, and there are none."""
+        """Leave the cause out: it stands in tracebacks only, and there are none."""
         self.generic_visit(node)
         node.cause = None
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:  # noqa: N802 -- the name is the node's
-        """Annotations say nothing to Pythran."""
+        """Leave annotations out: they say nothing to Pythran."""
         self.generic_visit(node)
         return _at(node, ast.Assign([node.target], node.value, None) if node.value else ast.Pass())
 
@@ -228,7 +230,7 @@ class Spelling(ast.NodeTransformer):
         return node
 
     def visit_Try(self, node: ast.Try) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
-        """What `else` and `finally` mean, in the words of `try` and `except` alone."""
+        """Say what `else` and `finally` mean in the words of `try` and `except` alone."""
         self.generic_visit(node)
         statements: list[ast.stmt] = [node]
         if node.orelse and node.handlers:
@@ -256,7 +258,7 @@ class Spelling(ast.NodeTransformer):
         return [done(0), node, after]
 
 
-class _Replies(ast.NodeTransformer):
+class _Replies(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
     """Wraps what the handler returns, and what functions in it return that are only there to be returned."""
 
     def __init__(self, handler: ast.FunctionDef) -> None:
@@ -321,7 +323,7 @@ class _Functions:
         # A text is made once, while freezing, and shared by all requests. One ASCII character is a char.
         value = node.value
         if not isinstance(value, str) or (len(value) == 1 and value.isascii()):
-            return _visit_constant(self, node)
+            return str(_visit_constant(self, node))
         return f"pythonic::show::shared(dayfly_texts::text{_TEXTS.setdefault(value, len(_TEXTS))})"
 
     def visit_AugAssign(self: Any, node: ast.AugAssign) -> cxxgen.Statement:  # noqa: N802 -- the name is Pythran's
@@ -383,16 +385,32 @@ def _is_global(node: ast.FunctionDef) -> bool:
     return bool(metadata.get(node.body[0], metadata.StaticReturn))
 
 
+def explain(source: str, name: str) -> None:
+    """Check types as Pythran does for its users: raises a SyntaxError with the place of what does not fit."""
+    from pythran.types import tog  # noqa: PLC0415 -- needed only when C++ does not compile
+
+    _, module, _ = toolchain.front_middle_end(name, source, OPTIMIZATIONS)
+    tog.typecheck(module)
+
+
 def main() -> None:
-    """Translate; report what Pythran refuses."""
-    source, name, result = sys.argv[1:]
+    """Translate, or with --explain find out why the C++ does not compile; report what Pythran says."""
+    source, name, result, *mode = sys.argv[1:]
     change()
     report: dict[str, Any] = {}
+    text = Path(source).read_text()
     try:
-        code, report["globals"] = translate(Path(source).read_text(), name)
-        Path(result + ".cpp").write_text(code)
+        if mode == ["--explain"]:
+            explain(text, name)
+        else:
+            code, report["globals"] = translate(text, name)
+            Path(result + ".cpp").write_text(code)
     except SyntaxError as error:
-        report["error"] = {"reason": error.args[0], "line": error.lineno or 0, "column": (error.offset or 0) + 1}
+        report["error"] = {"reason": str(error.args[0]), "line": error.lineno or 0, "column": (error.offset or 0) + 1}
+    except Exception as error:  # noqa: BLE001 -- Pythran fails in many ways on programs that it does not foresee
+        report["crash"] = f"{type(error).__name__}: {error}"
+        report["error"] = {"reason": "this program cannot be translated", "line": 0, "column": 0}
+        traceback.print_exc()
     Path(result + ".json").write_text(json.dumps(report))
 
 

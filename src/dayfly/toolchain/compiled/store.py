@@ -40,6 +40,14 @@ class Store:
                 scratch.rename(place)
         return place
 
+    def log(self, key: str, text: str) -> str:
+        """Keep what a compiler said, for a report of a bug; return its name in the cache."""
+        logs = self._root / "logs"
+        logs.mkdir(exist_ok=True)
+        name = f"{key[:16]}.log"
+        (logs / name).write_text(text)
+        return f"{self._root.name}/logs/{name}"
+
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give an empty directory on the same file system, gone afterwards."""

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dayfly.toolchain.compiled import headers, process, runtime, zig
+from dayfly.errors import BuildError, InternalError
+from dayfly.toolchain.compiled import headers, messages, process, runtime, zig
 from dayfly.toolchain.compiled.check import Handler, check
 from dayfly.toolchain.compiled.diagnostics import FILE, Diagnostic, Refused
 from dayfly.toolchain.compiled.store import Store, digest
+
+SOURCE_BYTES_MAX = 1 << 20
+"""Of `app.py`: a generated table fits, a build in 60 s of CPU time does not get larger ones."""
 
 _JOB = Path(__file__).with_name("pythran_job.py")
 _TAKES = {"method": 1, "path": 2, "query": 4, "body": 16}  # DAYFLY_TAKES_* in cxx/dayfly/abi.h
@@ -27,8 +31,6 @@ class Compiled:
 
     wasm: bytes
     """Not yet instrumented; imports only from `dayfly`."""
-    notes: tuple[Diagnostic, ...] = ()
-    """What the tenant should know although it was built."""
     timings_s: Mapping[str, float] = field(default_factory=dict)
     """Each step; those taken from the cache are absent."""
 
@@ -54,54 +56,99 @@ class CompiledToolchain:
         self._progress = progress
         self._allowance = allowance or process.Allowance()
 
+    def prepare(self) -> None:
+        """Build what all programs share: a minute on the first call on a machine, nothing later."""
+        runtime.libraries(self._store, self._progress)
+        headers.options(self._store)
+
     def build(self, source_dir: Path) -> Compiled:
         """Build `app.py`; raise `Refused` with the places and reasons if it cannot become a program."""
-        return self.build_source((source_dir / FILE).read_text())
+        path = source_dir / FILE
+        if not path.is_file():
+            raise BuildError(f"{source_dir}: there is no {FILE}; put the program there, or use another tier")
+        return self.build_source(path.read_bytes())
 
-    def build_source(self, source: str) -> Compiled:
-        """Build the text of an `app.py`."""
+    def build_source(self, source: bytes) -> Compiled:
+        """Build the octets of an `app.py`."""
+        if len(source) > SOURCE_BYTES_MAX:
+            raise Refused(Diagnostic(0, 0, f"more than {SOURCE_BYTES_MAX >> 20} MiB; the compiled tier takes less"))
         timings_s: dict[str, float] = {}
         handler = check(source)
-        code, report = self._translated(source, timings_s)
-        wasm = self._compiled(code, _main(handler, report["globals"]), timings_s)
-        return Compiled(wasm, (), timings_s)
+        code, module_globals = self._translated(source, timings_s)
+        wasm = self._compiled(source, code, _main(handler, module_globals), timings_s)
+        return Compiled(wasm, timings_s)
 
-    def _translated(self, source: str, timings_s: dict[str, float]) -> tuple[str, dict[str, Any]]:
-        """Return Pythran's C++ with wide ints, and what its job reports beside it."""
+    def _translated(self, source: bytes, timings_s: dict[str, float]) -> tuple[str, list[str]]:
+        """Return Pythran's C++ with wide ints, and the names of the module's globals."""
 
         def make(place: Path) -> None:
             began = time.monotonic()
-            (place / FILE).write_text(source)
-            self._run([sys.executable, "-I", _JOB, place / FILE, "app", place / "app"], place)
+            self._pythran(source, place)
             timings_s["translate"] = time.monotonic() - began
 
         place = self._store.entry("cxx", digest(source, headers.pythran_version(), _JOB, sys.version), make)
-        report = json.loads((place / "app.json").read_text())
+        report = _report(place)
         if error := report.get("error"):
-            raise Refused(Diagnostic(error["line"], error["column"], error["reason"]))
-        return headers.widen((place / "app.cpp").read_text()), report
+            raise Refused(messages.from_pythran(error["reason"], error["line"], error["column"]))
+        return headers.widen((place / "app.cpp").read_text()), report["globals"]
 
-    def _compiled(self, code: str, main: str, timings_s: dict[str, float]) -> bytes:
+    def _pythran(self, source: bytes, place: Path, *mode: str) -> None:
+        (place / FILE).write_bytes(source)
+        # -I: nothing of the directory, of the environment or of the user's site packages is imported.
+        command: list[str | Path] = [sys.executable, "-I", _JOB, place / FILE, "app", place / "app", *mode]
+        outcome = self._run(command, place)
+        (place / "log").write_text(outcome.errors)
+        if not (place / "app.json").exists():
+            raise InternalError(f"{FILE}: Pythran ended with status {outcome.status} and no report: {outcome.errors}")
+
+    def _compiled(self, source: bytes, code: str, main: str, timings_s: dict[str, float]) -> bytes:
         """Return the module of a program's C++."""
         libraries = runtime.libraries(self._store, self._progress)
         options = headers.options(self._store)
+        key = digest(code, main, zig.recipe(), headers.key(), runtime.key())
 
         def make(place: Path) -> None:
             began = time.monotonic()
             (place / "app.cpp").write_text(code)
             (place / "main.cpp").write_text(main)
-            self._run(zig.compile_cxx(place / "main.cpp", place / "main.o", *options), place)
+            outcome = self._run(zig.compile_cxx(place / "main.cpp", place / "main.o", *options), place)
+            if outcome.status != 0:
+                raise self._does_not_compile(source, key, outcome.errors)
             timings_s["compile"] = time.monotonic() - began
-            self._run(zig.link([place / "main.o", *libraries], place / "app.wasm"), place)
+            linked = self._run(zig.link([place / "main.o", *libraries], place / "app.wasm"), place)
+            if linked.status != 0:
+                raise self._does_not_compile(source, key, linked.errors)
             timings_s["link"] = time.monotonic() - began - timings_s["compile"]
+            (place / "main.o").unlink()
 
-        key = digest(code, main, zig.recipe(), headers.key(), runtime.key())
         return (self._store.entry("wasm", key, make) / "app.wasm").read_bytes()
 
-    def _run(self, command: Sequence[str | Path], directory: Path) -> None:
+    def _does_not_compile(self, source: bytes, key: str, errors: str) -> Refused:
+        """Find the reason in Python terms: by Pythran's check of types, else in what the compiler says."""
+        log = self._store.log(key, errors)
+        found = messages.from_clang(errors, log)
+        if found.line:
+            return Refused(found)
+        with self._store.scratch() as place:
+            self._pythran(source, place, "--explain")
+            error = _report(place).get("error")
+        if error and error["line"]:
+            return Refused(messages.from_pythran(error["reason"], error["line"], error["column"]))
+        return Refused(found)
+
+    def _run(self, command: Sequence[str | Path], directory: Path) -> process.Outcome:
+        """Run a compiler; a limit that ends it refuses the program."""
         outcome = process.run(command, directory=directory, allowance=self._allowance)
-        if outcome.status != 0:
-            raise RuntimeError(outcome.errors)
+        if outcome.cause:
+            most = {"cpu": f"{self._allowance.cpu_s} s of CPU time", "wall": f"{self._allowance.wall_s:.0f} s"}
+            limit = most.get(outcome.cause, "the space there is for files")
+            raise Refused(Diagnostic(0, 0, f"compiling takes more than {limit}", "make the program smaller"))
+        return outcome
+
+
+def _report(place: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((place / "app.json").read_text())
+    return report
 
 
 def _main(handler: Handler, module_globals: list[str]) -> str:
