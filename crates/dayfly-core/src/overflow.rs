@@ -11,7 +11,7 @@
 
 use crate::crew::{self, Crew, Task};
 use crate::engine::Engine;
-use crate::error::{Cause, Error, Stop};
+use crate::error::{Cause, Error, Fault, Stop};
 use crate::event_loop::Mailbox;
 use crate::fair_queue::Key;
 use crate::kept::KeptRequest;
@@ -311,7 +311,13 @@ impl Runner {
         let began_ns = cpu_ns();
         let mut sandbox = match self.slots.take(&job.current) {
             Ok(sandbox) => sandbox,
-            Err(error) => return self.log.report(job.id, error.to_string()),
+            Err(error) => {
+                let cause = no_slot(&error, job.id, &self.log);
+                if let Some(job) = waiting.take() {
+                    job.answer(self.lane, Run::none(cause));
+                }
+                return;
+            }
         };
         let ended = job.request.with(|request| sandbox.call(request, &allowance, &mut answer));
         let cpu_ns = cpu_ns() - began_ns;
@@ -337,6 +343,15 @@ pub fn note(stop: &Stop, id: RequestId, answer: &mut Answer, log: &Log) -> Cause
         stop => answer.log.lines.push((LEVEL_ERROR, stop.to_string())),
     }
     stop.cause()
+}
+
+/// Writes down why there is no slot for a request. Without room for one the server is overloaded.
+pub fn no_slot(error: &Error, id: RequestId, log: &Log) -> Cause {
+    log.report(id, error.to_string());
+    match error.fault() {
+        Fault::Host => Cause::Internal,
+        Fault::Guest | Fault::Operator => Cause::Overload,
+    }
 }
 
 /// What a panic said.

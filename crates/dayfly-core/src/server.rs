@@ -8,7 +8,7 @@ use crate::kept::KeptRequest;
 use crate::lanes::{Ended, INLINE, Lanes, Verdict};
 use crate::log::{Log, Origin};
 use crate::message::{Answer, Request};
-use crate::overflow::{Client, Job, Late, Overflow, Spent, note};
+use crate::overflow::{Client, Job, Late, Overflow, Spent, no_slot, note};
 use crate::problem::{Problem, Refused};
 use crate::request_id::{RequestId, RequestIds};
 use crate::router::View;
@@ -143,10 +143,8 @@ impl Server {
 
         // A clean slot of a resident release, lent to this one request. Limits, traps and hostcalls live inside.
         let trial = self.lanes.begin(tenant);
-        let mut sandbox = self.slots.take(current).map_err(|error| {
-            self.shared.log.report(id, error.to_string());
-            Problem::of_cause(Cause::Internal, id)
-        })?;
+        let taken = self.slots.take(current);
+        let mut sandbox = taken.map_err(|error| Problem::of_cause(no_slot(&error, id, &self.shared.log), id))?;
         let ended = sandbox.call(&request, &INLINE, &mut self.answer);
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
