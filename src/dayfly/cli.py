@@ -190,9 +190,15 @@ def _resume(name: str, registry: Registry, core: NativeCore) -> bool:
 
 
 def _say_live(deployed: Deployed) -> None:
+    release = deployed.release
     what = "unchanged" if deployed.unchanged else "live"
     logger.info(
-        "%s: release %s %s (%s)", deployed.release.tenant.name, deployed.release.digest[:12], what, deployed.steps
+        "%s: release %s %s, tier `%s` (%s)",
+        release.tenant.name,
+        release.digest[:12],
+        what,
+        release.tenant.tier,
+        deployed.steps,
     )
 
 

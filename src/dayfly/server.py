@@ -9,7 +9,7 @@ from types import FrameType
 from dayfly.core import Core, ServerOptions
 from dayfly.log import TenantLogs, logger
 
-LOG_WAIT_SECONDS = (0.05, 1.0)
+LOG_WAIT_SECONDS = (0.05, 0.25)
 """How long the log waits for lines: the first value after a line, then doubling up to the second."""
 
 
