@@ -3,7 +3,7 @@
 use crate::code_cache::CodeCache;
 use crate::engine::Engine;
 use crate::error::{Error, Stop};
-use crate::hostcalls::{Host, LogLimits, Phase, Places};
+use crate::hostcalls::{Host, LogLimits, Phase, Places, TABLE_ELEMENTS_MAX};
 use crate::limits::Limits;
 use crate::message::LogLines;
 use crate::meter::{Allowance, Halt, Lane, Meter};
@@ -15,7 +15,7 @@ use dayfly_wasm::instrument::{self, instrument};
 use dayfly_wasm::{Fresh, Layout, Program};
 use std::sync::Arc;
 use wasmtime::{
-    GcHeapOutOfMemory, Instance, InstancePre, Store, StoreContextMut, ThrownException, Trap, Val, WasmParams,
+    GcHeapOutOfMemory, Instance, InstancePre, Module, Store, StoreContextMut, ThrownException, Trap, Val, WasmParams,
     WasmResults,
 };
 
@@ -48,6 +48,7 @@ pub fn freeze(engine: &Engine, cache: &CodeCache, wasm: &[u8], limits: &Limits) 
     let options = instrument::Options { memory_bytes_max: limits.memory_bytes_max };
     let program = instrument(wasm, &options).map_err(|error| Error::Refused(error.to_string()))?;
     let module = cache.module(engine.wasmtime(), &program.code)?;
+    require_small_tables(&module)?;
     let instance = engine.link(&module)?;
     let mut freezing = Freezing::start(engine, &instance, &program, limits)?;
     let takes = freezing.start_up()?;
@@ -60,6 +61,18 @@ pub fn freeze(engine: &Engine, cache: &CodeCache, wasm: &[u8], limits: &Limits) 
         fresh: program.fresh,
         init_log,
     })
+}
+
+/// Tables are made with the instance, outside the memory limit.
+fn require_small_tables(module: &Module) -> Result<(), Error> {
+    let required = module.resources_required();
+    let elements = u64::from(required.num_tables) * required.max_initial_table_size.unwrap_or(0);
+    if elements <= TABLE_ELEMENTS_MAX as u64 {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the program's tables have {elements} elements, at most {TABLE_ELEMENTS_MAX} are allowed"
+    )))
 }
 
 struct Freezing<'e> {

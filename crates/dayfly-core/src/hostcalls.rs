@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasmtime::{Caller, Engine, Global, Linker, Memory, ResourceLimiter, Result, Val};
 
 /// Elements of all tables together, 8 octets each: they are memory that the memory limit does not see.
-const TABLE_ELEMENTS_MAX: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Random octets drawn at a time; between two chunks the run's limits are looked at.
 const RANDOM_CHUNK_BYTES: usize = 4096;
 

@@ -4,6 +4,7 @@ use crate::engine::{Counters, Engine};
 use crate::error::Error;
 use crate::release::Release;
 use crate::sandbox::{Restored, Sandbox};
+use dayfly_sys::PAGE_BYTES;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -21,11 +22,13 @@ pub struct PoolOptions {
     /// Mappings that kept slots may hold together. The kernel allows a process 65,530 of them; the default, 14,000,
     /// leaves room for four threads and for the rest of the process.
     pub mappings_max: usize,
+    /// Memory that kept slots may hold on their own, in bytes: the pages of their hot sets. The default is 256 MiB.
+    pub hot_bytes_max: usize,
 }
 
 impl Default for PoolOptions {
     fn default() -> PoolOptions {
-        PoolOptions { slots_max: 1024, mappings_max: 14_000 }
+        PoolOptions { slots_max: 1024, mappings_max: 14_000, hot_bytes_max: 256 << 20 }
     }
 }
 
@@ -40,21 +43,44 @@ pub struct Pool {
     last: usize,
     /// Requests served, as the time that least recent use is measured in.
     uses: u64,
-    /// Mappings of all kept slots.
-    mappings: usize,
+    /// Of all kept slots.
+    holdings: Holdings,
 }
 
 struct Kept {
     sandbox: Sandbox,
     used: u64,
+    holdings: Holdings,
+}
+
+/// What slots take from the process.
+#[derive(Clone, Copy, Default)]
+struct Holdings {
     mappings: usize,
+    hot_pages: usize,
+}
+
+impl Holdings {
+    fn of(sandbox: &Sandbox) -> Holdings {
+        Holdings { mappings: sandbox.mappings_max(), hot_pages: sandbox.hot_pages() }
+    }
+
+    fn add(&mut self, more: Holdings) {
+        self.mappings += more.mappings;
+        self.hot_pages += more.hot_pages;
+    }
+
+    fn subtract(&mut self, less: Holdings) {
+        self.mappings -= less.mappings;
+        self.hot_pages -= less.hot_pages;
+    }
 }
 
 impl Pool {
     /// An empty pool.
     pub fn new(engine: &Engine, options: PoolOptions) -> Pool {
-        let engine = engine.clone();
-        Pool { engine, options, kept: Vec::new(), places: HashMap::default(), last: 0, uses: 0, mappings: 0 }
+        let (engine, holdings) = (engine.clone(), Holdings::default());
+        Pool { engine, options, kept: Vec::new(), places: HashMap::default(), last: 0, uses: 0, holdings }
     }
 
     /// A clean sandbox of `release`: the kept one, or a new one (some microseconds).
@@ -86,20 +112,20 @@ impl Pool {
             return Err(Error::Internal(format!("release `{digest}` is condemned: its restored memory was wrong")));
         }
         let sandbox = Sandbox::new(release)?;
-        let mappings = sandbox.mappings_max();
-        while self.is_over_budget(mappings) {
+        let holdings = Holdings::of(&sandbox);
+        self.holdings.add(holdings);
+        while self.kept.len() >= self.options.slots_max.max(1) || (self.is_over_budget() && !self.kept.is_empty()) {
             self.evict();
         }
         let place = self.kept.len();
-        self.kept.push(Kept { sandbox, used: self.uses, mappings });
+        self.kept.push(Kept { sandbox, used: self.uses, holdings });
         self.places.insert(release.id(), place);
-        self.mappings += mappings;
         Ok(place)
     }
 
-    fn is_over_budget(&self, more_mappings: usize) -> bool {
-        let full = self.kept.len() >= self.options.slots_max.max(1);
-        !self.kept.is_empty() && (full || self.mappings + more_mappings > self.options.mappings_max)
+    fn is_over_budget(&self) -> bool {
+        let hot_bytes = self.holdings.hot_pages * PAGE_BYTES;
+        self.holdings.mappings > self.options.mappings_max || hot_bytes > self.options.hot_bytes_max
     }
 
     fn evict(&mut self) {
@@ -117,17 +143,18 @@ impl Pool {
             self.end(place);
             return;
         }
-        let mappings = kept.sandbox.mappings_max();
-        self.mappings = self.mappings - kept.mappings + mappings;
-        kept.mappings = mappings;
-        while self.kept.len() > 1 && self.mappings > self.options.mappings_max {
+        let holdings = Holdings::of(&kept.sandbox);
+        self.holdings.subtract(kept.holdings);
+        self.holdings.add(holdings);
+        kept.holdings = holdings;
+        while self.is_over_budget() && self.kept.len() > 1 {
             self.evict();
         }
     }
 
     fn end(&mut self, place: usize) {
         let ended = self.kept.swap_remove(place);
-        self.mappings -= ended.mappings;
+        self.holdings.subtract(ended.holdings);
         self.places.remove(&ended.sandbox.release().id());
         if let Some(moved) = self.kept.get(place) {
             self.places.insert(moved.sandbox.release().id(), place);

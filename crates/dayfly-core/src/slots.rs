@@ -10,6 +10,8 @@ use crate::tenant::Current;
 const SLOTS: usize = 3_072;
 /// Mappings of a process's slots: the kernel allows it 65,530 in all.
 const MAPPINGS: usize = 56_000;
+/// Memory that a process's slots may hold on their own, in bytes.
+const HOT_BYTES: usize = 1 << 30;
 /// Most slots of one thread: looking for the least recently used one costs a comparison each.
 const THREAD_SLOTS_MAX: usize = 1_024;
 
@@ -27,7 +29,11 @@ impl SlotsOptions {
             Lane::Blocking => 1,
         };
         let share = |whole: usize| (whole * sevenths / 7 / threads.max(1)).max(1);
-        SlotsOptions(PoolOptions { slots_max: share(SLOTS).min(THREAD_SLOTS_MAX), mappings_max: share(MAPPINGS) })
+        SlotsOptions(PoolOptions {
+            slots_max: share(SLOTS).min(THREAD_SLOTS_MAX),
+            mappings_max: share(MAPPINGS),
+            hot_bytes_max: share(HOT_BYTES),
+        })
     }
 }
 

@@ -113,3 +113,19 @@ pub fn ask(sandbox: &mut Sandbox, query: &str) -> Result<String, Stop> {
     sandbox.call(&request(query), &allowance(Lane::Overflow), &mut answer)?;
     Ok(String::from_utf8_lossy(&answer.reply.body).into_owned())
 }
+
+/// Numbers that look random and are the same for the same seed (xorshift64).
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
