@@ -2,7 +2,7 @@
 
 use crate::error::Stop;
 use crate::placement::{Feedback, Habit, INLINE_CPU_NS_MAX, Placement, Start};
-use crate::sandbox::{Allowance, Lane};
+use crate::sandbox::{Allowance, Lane, Sandbox};
 use crate::stats::ThreadCounters;
 use crate::tenant::Tenant;
 use dayfly_sys::thread::cpu_ns;
@@ -37,6 +37,14 @@ pub struct Ended<'r> {
     pub restores_quickly: bool,
     /// A tick found it running.
     pub met_by_tick: bool,
+}
+
+impl<'r> Ended<'r> {
+    /// The last run of this sandbox, which ended with this result.
+    pub fn of(result: &'r Result<(), Stop>, sandbox: &Sandbox) -> Ended<'r> {
+        // The CPU clock is read only if a tick had begun to meter the run.
+        Ended { result, restores_quickly: sandbox.restores_quickly(), met_by_tick: sandbox.cpu_ns() > 0 }
+    }
 }
 
 /// A run on the I/O thread, timed if there is doubt.

@@ -9,13 +9,21 @@ use std::io::Write;
 /// well under a second, and clients that come back together would fill it again: one second spreads them.
 const RETRY_AFTER_S: u32 = 1;
 
-/// Why a request was refused before it reached a tenant.
+/// Why a request gets no reply of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum Failure {
     /// No tenant answers for this host and path: 404.
     NoTenant,
     /// The content is larger than the tenant accepts: 413.
     ContentTooLarge,
+    /// The tenant's program was to answer, and this came of it.
+    Cause(Cause),
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Failure {
+        Failure::Cause(cause)
+    }
 }
 
 /// One error answer.
@@ -28,18 +36,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The answer for a run that ended without a reply.
-    pub fn of_cause(cause: Cause, id: RequestId) -> Problem {
-        Problem { status: cause.status(), cause: Some(cause), detail: detail(cause), id }
-    }
-
-    /// The answer for a request that reaches no tenant.
-    pub fn of_refusal(refused: Refused, id: RequestId) -> Problem {
-        let (status, detail) = match refused {
-            Refused::NoTenant => (404, "nothing answers at this host and path"),
-            Refused::ContentTooLarge => (413, "the content is larger than this service accepts"),
+    /// The answer for a request that failed so.
+    pub fn new(failure: impl Into<Failure>, id: RequestId) -> Problem {
+        let (status, cause, detail) = match failure.into() {
+            Failure::NoTenant => (404, None, "nothing answers at this host and path"),
+            Failure::ContentTooLarge => (413, None, "the content is larger than this service accepts"),
+            Failure::Cause(cause) => (cause.status(), Some(cause), detail(cause)),
         };
-        Problem { status, cause: None, detail, id }
+        Problem { status, cause, detail, id }
     }
 
     /// The status code.
@@ -116,7 +120,7 @@ mod tests {
     fn every_cause_has_its_fields_and_body() {
         for cause in Cause::ALL {
             let id = id();
-            let (fields, body) = written(Problem::of_cause(cause, id));
+            let (fields, body) = written(Problem::new(cause, id));
             assert!(fields.contains(&format!("Dayfly-Cause: {cause}\r\n")), "{fields}");
             assert!(fields.contains(&format!("Dayfly-Request-Id: {id}\r\n")), "{fields}");
             assert!(fields.ends_with("Content-Type: application/problem+json\r\n"), "{fields}");
@@ -129,10 +133,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_no_cause() {
-        let (fields, body) = written(Problem::of_refusal(Refused::NoTenant, id()));
+        let (fields, body) = written(Problem::new(Failure::NoTenant, id()));
         assert!(!fields.contains("Cause") && !fields.contains("Stale"), "{fields}");
         assert_eq!(body["status"], 404);
         assert!(body.get("cause").is_none());
-        assert_eq!(written(Problem::of_refusal(Refused::ContentTooLarge, id())).1["status"], 413);
+        assert_eq!(written(Problem::new(Failure::ContentTooLarge, id())).1["status"], 413);
     }
 }

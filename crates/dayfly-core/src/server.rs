@@ -9,7 +9,7 @@ use crate::lanes::{Ended, INLINE, Lanes, Verdict};
 use crate::log::{Log, Origin};
 use crate::message::{Answer, Request};
 use crate::overflow::{Client, Job, Late, Overflow, Spent, no_slot, note};
-use crate::problem::{Problem, Refused};
+use crate::problem::{Failure, Problem};
 use crate::request_id::{RequestId, RequestIds};
 use crate::router::View;
 use crate::sandbox::Lane;
@@ -113,19 +113,19 @@ impl Server {
         }
     }
 
-    /// From a request to its reply. What goes wrong on the way is a problem that names its cause.
+    /// From a request to its reply.
     fn serve_one(
         &mut self,
         id: RequestId,
         request: &dayfly_http1::Request<'_>,
         peer: &Peer,
         ticket: Ticket,
-    ) -> Result<Served, Problem> {
+    ) -> Result<Served, Failure> {
         // Host and path to release: one atomic load. The release is borrowed from the table that this thread holds.
         let origin = self.shared.trusted_proxies.origin(peer, &request.head);
         let Some((current, mount)) = self.routes.routes().find(origin.authority.host, request.head.path) else {
             self.counters.unknown.add(1);
-            return Err(Problem::of_refusal(Refused::NoTenant, id));
+            return Err(Failure::NoTenant);
         };
         let (tenant, counted) = (&*current.tenant, current.tenant.counters(self.thread));
         let seen = Seen::of(request.head.fields, &origin, current.release.takes());
@@ -143,14 +143,11 @@ impl Server {
 
         // A clean slot of a resident release, lent to this one request. Limits, traps and hostcalls live inside.
         let trial = self.lanes.begin(tenant);
-        let taken = self.slots.take(current);
-        let mut sandbox = taken.map_err(|error| Problem::of_cause(no_slot(&error, id, &self.shared.log), id))?;
+        let mut sandbox = self.slots.take(current).map_err(|error| no_slot(&error, id, &self.shared.log))?;
         let ended = sandbox.call(&request, &INLINE, &mut self.answer);
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
-        let run =
-            Ended { result: &ended, restores_quickly: sandbox.restores_quickly(), met_by_tick: sandbox.cpu_ns() > 0 };
-        match self.lanes.judge(tenant, trial, run, &self.counters) {
+        match self.lanes.judge(tenant, trial, Ended::of(&ended, &sandbox), &self.counters) {
             Verdict::Again { lane, wasted_ns } => {
                 self.answer.log.clear();
                 elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns: wasted_ns });
@@ -161,8 +158,7 @@ impl Server {
         let result = ended.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
         commit(&self.shared.log, id, current, &mut self.answer, self.thread);
         counted.ended(outcome(result), Lane::Inline);
-        result.map_err(|cause| Problem::of_cause(cause, id))?;
-        Ok(Served::Now)
+        Ok(result.map(|()| Served::Now)?)
     } // dropping the sandbox restores or discards its slot
 
     fn send(&self, respond: Respond<'_>) -> Answered {
@@ -170,14 +166,14 @@ impl Server {
         respond.send(reply.status, &reply.field_lines, &reply.body)
     }
 
-    fn send_problem(&mut self, problem: Problem, respond: Respond<'_>) -> Answered {
-        problem.write_to(&mut self.answer.reply);
+    fn send_problem(&mut self, failure: impl Into<Failure>, id: RequestId, respond: Respond<'_>) -> Answered {
+        Problem::new(failure, id).write_to(&mut self.answer.reply);
         self.send(respond)
     }
 
-    fn refuse(&mut self, refused: Refused) -> Refusal {
+    fn refuse(&mut self, failure: impl Into<Failure>, id: RequestId) -> Refusal {
         let reply = &mut self.answer.reply;
-        Problem::of_refusal(refused, self.ids.draw()).write_to(reply);
+        Problem::new(failure, id).write_to(reply);
         Refusal { status: reply.status, field_lines: reply.field_lines.clone(), content: reply.body.clone() }
     }
 
@@ -209,11 +205,15 @@ impl Handler for Server {
         let origin = self.shared.trusted_proxies.origin(peer, head);
         let Some((current, _)) = self.routes.routes().find(origin.authority.host, head.path) else {
             self.counters.unknown.add(1);
-            return Err(self.refuse(Refused::NoTenant));
+            let id = self.ids.draw();
+            return Err(self.refuse(Failure::NoTenant, id));
         };
         let bytes_max = current.limits.request_body_bytes_max;
         match head.framing {
-            Framing::Length(bytes) if bytes > bytes_max => Err(self.refuse(Refused::ContentTooLarge)),
+            Framing::Length(bytes) if bytes > bytes_max => {
+                let id = self.ids.draw();
+                Err(self.refuse(Failure::ContentTooLarge, id))
+            }
             _ => Ok(bytes_max),
         }
     }
@@ -233,7 +233,7 @@ impl Handler for Server {
         match self.serve_one(id, request, peer, ticket) {
             Ok(Served::Now) => self.send(respond),
             Ok(Served::Later) => respond.later(),
-            Err(problem) => self.send_problem(problem, respond),
+            Err(failure) => self.send_problem(failure, id, respond),
         }
     }
 
@@ -243,7 +243,7 @@ impl Handler for Server {
         commit(&self.shared.log, late.id, &late.current, &mut late.answer, self.thread);
         match late.result {
             Ok(()) => respond.send(late.answer.reply.status, &late.answer.reply.field_lines, &late.answer.reply.body),
-            Err(cause) => self.send_problem(Problem::of_cause(cause, late.id), respond),
+            Err(cause) => self.send_problem(cause, late.id, respond),
         }
     }
 
@@ -265,10 +265,8 @@ impl Handler for Server {
         let id = self.ids.draw();
         self.counters.panics.add(1);
         self.shared.log.report(id, format!("panic: {message}"));
-        let reply = &mut self.answer.reply;
         self.answer.log.clear();
-        Problem::of_cause(Cause::Internal, id).write_to(reply);
-        Refusal { status: reply.status, field_lines: reply.field_lines.clone(), content: reply.body.clone() }
+        self.refuse(Cause::Internal, id)
     }
 }
 
