@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A token bucket. Counted in picoseconds, so that looking often loses nothing to rounding.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     /// Thousandths earned in each nanosecond that passes: picoseconds.
     ps_per_ns: u64,
@@ -30,6 +30,11 @@ impl Budget {
     pub fn spend(&mut self, used: Duration, now: Instant) {
         self.accrue(now);
         self.left_ps = self.left_ps.saturating_sub(picoseconds(used));
+    }
+
+    /// Adds to what is left, up to the burst.
+    pub fn earn(&mut self, earned: Duration) {
+        self.left_ps = self.left_ps.saturating_add(picoseconds(earned)).min(self.burst_ps);
     }
 
     /// How long until something is left.

@@ -95,7 +95,6 @@ impl Engine {
         self.shared.ticker.run()
     }
 
-    #[cfg(test)]
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.shared.ticker
     }

@@ -209,6 +209,7 @@ impl<'h, H: Handler> Running<'h, H> {
             if self.time.seconds() >= self.next_check {
                 self.check_deadlines();
             }
+            self.handler.end_turn();
         }
         (0..self.clients.places()).for_each(|index| self.close(index));
         self.abandon_letters();
@@ -309,14 +310,19 @@ impl<'h, H: Handler> Running<'h, H> {
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) && !client.connection.wants_input() {
             // Both sides are ended, or it was reset: nobody reads what would be answered.
             self.close(key.index);
-        } else {
+        } else if !client.signs.queued {
+            // Who stands in the list has its turn from there, not one more.
             self.step(key.index, |_, _, _| true);
         }
     }
 
-    /// A turn for each client that had more to do; those that still have stand in the list again afterwards.
+    /// A turn for each client that had more to do, as far as time allows; those that still have stand in the list again
+    /// afterwards, behind those that had no turn.
     fn take_turns(&mut self) {
         for _ in 0..self.ready.len() {
+            if self.handler.turn_is_over() {
+                return;
+            }
             let Some(index) = self.ready.pop_front() else { return };
             if let Some((_, client)) = self.clients.at(index) {
                 client.signs.queued = false;

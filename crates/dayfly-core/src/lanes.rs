@@ -5,6 +5,7 @@ use crate::placement::{Feedback, Habit, INLINE_CPU_NS_MAX, Placement, Start};
 use crate::sandbox::{Allowance, Lane, Sandbox};
 use crate::stats::ThreadCounters;
 use crate::tenant::Tenant;
+use crate::ticker::Ticks;
 use dayfly_sys::thread::cpu_ns;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ pub struct Lanes {
     runs: u32,
     /// One look at the clock serves all requests of a turn: a run that nobody timed began after it.
     turn_began: Instant,
+    /// A look at them costs next to nothing: how long the turn is looked at between any two requests.
+    ticks: Ticks,
+    turn_began_ticks: u64,
     company: Company,
 }
 
@@ -76,12 +80,14 @@ pub enum Verdict {
 
 impl Lanes {
     /// Nothing is known yet.
-    pub fn new(now: Instant) -> Lanes {
+    pub(crate) fn new(now: Instant, ticks: Ticks) -> Lanes {
         Lanes {
             placement: Placement::new(now),
             habits: Vec::new(),
             runs: 0,
             turn_began: now,
+            turn_began_ticks: ticks.count(),
+            ticks,
             company: Company::new(now),
         }
     }
@@ -89,6 +95,19 @@ impl Lanes {
     /// The thread has waited and goes to work.
     pub fn begin_turn(&mut self, now: Instant) {
         self.turn_began = now;
+        self.turn_began_ticks = self.ticks.count();
+    }
+
+    /// The thread has worked for a while, 1 ms at most, and should see what has come meanwhile.
+    pub fn turn_is_over(&self) -> bool {
+        self.ticks.count() != self.turn_began_ticks
+    }
+
+    /// The thread goes to see what has come. The clock is read only after a turn that was long.
+    pub fn end_turn(&self, counters: &ThreadCounters) {
+        if self.turn_is_over() {
+            counters.longest_stall_ns.raise_to(self.turn_began.elapsed().as_nanos() as u64);
+        }
     }
 
     /// Where a request of the tenant starts; reads a clock only if there is doubt about the tenant.
@@ -146,8 +165,10 @@ impl Lanes {
 
     /// Another lane has run a request of the tenant.
     pub fn learn(&mut self, tenant: &Tenant, feedback: Feedback) {
+        let now = Instant::now();
+        let alone = self.company.alone(now);
         let (placement, habit) = self.parts(tenant);
-        placement.learn(habit, feedback, Instant::now());
+        placement.learn(habit, feedback, alone, now);
     }
 
     /// What is known of the tenant; nothing, if its index belonged to another one before.
@@ -205,7 +226,7 @@ mod tests {
 
     #[test]
     fn an_overrun_goes_on_in_the_overflow_lane_and_the_next_starts_there() {
-        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("slow", 7, 3, 1);
         assert_eq!(lanes.start(&tenant), Lane::Inline);
         let verdict = judged(&mut lanes, &tenant, &Err(Stop::Cpu), &counters);
@@ -217,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_run_that_would_block_goes_on_in_the_lane_for_that() {
-        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("sleeper", 7, 0, 1);
         let verdict = judged(&mut lanes, &tenant, &Err(Stop::Blocks), &counters);
         assert!(matches!(verdict, Verdict::Again { lane: Lane::Blocking, .. }), "{verdict:?}");
@@ -226,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_failure_in_time_is_no_overrun() {
-        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("trap", 7, 0, 1);
         for ended in [Ok(()), Err(Stop::Trap(String::new())), Err(Stop::Memory)] {
             assert!(matches!(judged(&mut lanes, &tenant, &ended, &counters), Verdict::Ended { .. }));
@@ -236,7 +257,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_against_the_next_tenant_with_an_index() {
-        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         judged(&mut lanes, &Tenant::new("slow", 7, 0, 1), &Err(Stop::Cpu), &counters);
         assert_eq!(lanes.start(&Tenant::new("other", 8, 0, 1)), Lane::Inline);
     }
@@ -258,11 +279,25 @@ mod tests {
 
     #[test]
     fn cpu_time_is_estimated_from_samples() {
-        let (mut lanes, counters) = (Lanes::new(Instant::now()), ThreadCounters::default());
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("a", 7, 0, 1);
         let samples = (0..10 * SAMPLE_EVERY)
             .filter(|_| judged(&mut lanes, &tenant, &Ok(()), &counters) != Verdict::Ended { cpu_ns: 0 })
             .count();
         assert!(samples <= 10, "one in {SAMPLE_EVERY}");
+    }
+
+    #[test]
+    fn a_turn_is_over_at_the_next_tick() {
+        let (ticks, counters) = (Ticks::default(), ThreadCounters::default());
+        let mut lanes = Lanes::new(Instant::now(), ticks.clone());
+        lanes.end_turn(&counters);
+        assert_eq!((lanes.turn_is_over(), counters.longest_stall_ns.get()), (false, 0));
+        ticks.add_one();
+        assert!(lanes.turn_is_over());
+        lanes.end_turn(&counters);
+        assert!(counters.longest_stall_ns.get() > 0);
+        lanes.begin_turn(Instant::now());
+        assert!(!lanes.turn_is_over());
     }
 }

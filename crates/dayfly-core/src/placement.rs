@@ -10,10 +10,11 @@
 //! few fast requests in the overflow lane, or by cooling. A tenant that is always fast costs two comparisons here
 //! and no look at a clock.
 //!
-//! Runs a little shorter than the budget never overrun, and 64 connections that ask for them one after the other
-//! would still keep everybody else waiting (a neighbour's rate fell from 19,000/s to 110/s). The tick finds them out: a
-//! run of half a millisecond is met by every second tick, one of a microsecond by one in a thousand. Beside other
-//! tenants, such runs may take a tenth of the thread; whose run is met beyond that starts in the overflow lane.
+//! Runs that end in time are no harm one by one, but 64 connections that ask for them one after the other would still
+//! keep everybody else waiting (a neighbour's rate fell from 19,000/s to 8/s). The tick finds them out: who happens to
+//! run at one pays for it, which is right on average. What a tenant's runs take beyond 50 µs each comes out of 5 % of
+//! the thread, as long as others are served there too; who has used that up starts in the overflow lane, and pays there
+//! as it would here, until it takes less.
 
 use crate::budget::Budget;
 use std::time::{Duration, Instant};
@@ -30,9 +31,6 @@ const HEAT_MAX: f32 = 8.0;
 const HEAT_ADMITTED: f32 = 0.5;
 /// Heat below this is taken for none, so that a cooled tenant needs no clock again.
 const HEAT_NONE: f32 = 0.05;
-/// A request in the overflow lane that took no longer was a fast one. An eighth of the inline budget: what is slower
-/// does not count against its tenant, nor for it.
-const FAST_CPU_NS_MAX: u64 = INLINE_CPU_NS_MAX / 8;
 /// What a fast request in the overflow lane leaves of the heat: 3 of them bring 1.0 below `HEAT_ADMITTED`, 10 bring
 /// `HEAT_MAX` there.
 const HEAT_KEPT_BY_FAST: f32 = 0.75;
@@ -40,17 +38,19 @@ const HEAT_KEPT_BY_FAST: f32 = 0.75;
 const WASTE_PER_SECOND: Duration = Duration::from_millis(20);
 /// Most waste that can be saved up: about five overruns in a row, by tenants never seen before.
 const WASTE_BURST: Duration = Duration::from_millis(10);
-/// What each run stands for that was met by a tick: the time between ticks.
-const MET_BY_TICK: Duration = Duration::from_millis(1);
-/// A run that was met after so many others that were not is a short one met by chance: fewer than ten runs between two
-/// ticks are longer than 100 µs each.
-const CHANCE_RUNS: u32 = 10;
-/// An I/O thread spends at most so much of each second on runs that are met by ticks, while several tenants use it.
-const BUSY_PER_SECOND: Duration = Duration::from_millis(100);
-/// Most of it that can be saved up, and so how long one tenant's burst keeps the others waiting.
-const BUSY_BURST: Duration = Duration::from_millis(5);
 /// So many good runs in a row make a tenant trusted: it runs inline though the thread has no waste allowance left.
 const GOOD_RUNS_TRUSTED: u32 = 16;
+
+/// What a run stands for that a tick found on the thread: the time between ticks.
+const MET_BY_TICK: Duration = Duration::from_millis(1);
+/// A run may take so long for nothing: some ten times what receiving and answering its request costs, so that turns
+/// between the clients are all the fairness that shorter runs need.
+const RUN_SHORT: Duration = Duration::from_micros(50);
+/// What the runs of one tenant may take beyond that of each second of a thread that others need too: 5 %. Less than the
+/// overflow lane gets beside busy I/O threads, or a tenant would come back to here from there again and again.
+const LONG_PER_SECOND: Duration = Duration::from_millis(50);
+/// Most of it that can be saved up: so long the others get their turns between those of one tenant's clients.
+const LONG_BURST: Duration = Duration::from_millis(10);
 
 /// Where a request starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +69,16 @@ pub struct Habit {
     heat: f32,
     heat_at: Option<Instant>,
     good_runs: u32,
-    /// `good_runs` when a tick last met one.
-    met_at: u32,
     blocks: bool,
+    /// Runs since the last charge.
+    runs: u32,
+    /// For runs that are not short; none until the first charge.
+    long: Option<Budget>,
 }
 
 impl Habit {
     /// Nothing is known yet.
-    pub const NEW: Habit = Habit { heat: 0.0, heat_at: None, good_runs: 0, met_at: 0, blocks: false };
+    pub const NEW: Habit = Habit { heat: 0.0, heat_at: None, good_runs: 0, blocks: false, runs: 0, long: None };
 
     /// Whether enough good runs in a row were seen, and no trouble since.
     pub fn trusted(&self) -> bool {
@@ -86,13 +88,29 @@ impl Habit {
     /// A run ended inline, in time and with a small hot set.
     pub fn ran_well(&mut self) {
         self.good_runs = self.good_runs.saturating_add(1);
+        self.runs = self.runs.saturating_add(1);
+    }
+
+    /// Takes CPU time of a thread that others need too. Taking more than the allowance is being slow: false.
+    fn pay(&mut self, cpu: Duration, now: Instant) -> bool {
+        let long = self.long.get_or_insert_with(|| Budget::new(LONG_PER_SECOND, LONG_BURST, now));
+        long.earn(RUN_SHORT.saturating_mul(std::mem::take(&mut self.runs)));
+        // Nobody gets deeper into debt than by one charge, so that who is served less comes back soon.
+        if long.allows(now) {
+            long.spend(cpu, now);
+        }
+        let within = long.allows(now);
+        if !within {
+            self.heat_up(now);
+        }
+        within
     }
 
     fn heat_up(&mut self, now: Instant) {
         self.cool_down(now);
         self.heat = (self.heat + 1.0).min(HEAT_MAX);
         self.heat_at = Some(now);
-        (self.good_runs, self.met_at) = (0, 0);
+        self.good_runs = 0;
     }
 
     fn cool_down(&mut self, now: Instant) {
@@ -121,16 +139,12 @@ pub struct Feedback {
 #[derive(Debug)]
 pub struct Placement {
     waste: Budget,
-    busy: Budget,
 }
 
 impl Placement {
     /// Starts with the whole burst of waste allowed.
     pub fn new(now: Instant) -> Placement {
-        Placement {
-            waste: Budget::new(WASTE_PER_SECOND, WASTE_BURST, now),
-            busy: Budget::new(BUSY_PER_SECOND, BUSY_BURST, now),
-        }
+        Placement { waste: Budget::new(WASTE_PER_SECOND, WASTE_BURST, now) }
     }
 
     /// Where the tenant's next request starts. The clock is read only for tenants that are not above doubt.
@@ -161,18 +175,11 @@ impl Placement {
         habit.blocks = true;
     }
 
-    /// A run ended inline in time, and a tick had met it on the way. `alone`: no other tenant uses the thread, so
-    /// nobody was kept waiting.
-    pub fn met_by_tick(&mut self, habit: &mut Habit, alone: bool, now: Instant) {
-        let runs = habit.good_runs.saturating_sub(habit.met_at);
-        habit.met_at = habit.good_runs;
-        if alone || runs >= CHANCE_RUNS {
-            return;
-        }
-        if self.busy.allows(now) {
-            self.busy.spend(MET_BY_TICK, now);
-        } else {
-            habit.heat_up(now);
+    /// A run that ended inline, in time, was met by a tick on its way. `alone`: no other tenant uses the thread, so nobody
+    /// was kept waiting.
+    pub fn met_by_tick(&self, habit: &mut Habit, alone: bool, now: Instant) {
+        if !alone {
+            habit.pay(MET_BY_TICK, now);
         }
     }
 
@@ -181,12 +188,14 @@ impl Placement {
         habit.heat_up(now);
     }
 
-    /// Another lane has measured a request of the tenant: that tells without risk whether it may come back.
-    pub fn learn(&self, habit: &mut Habit, feedback: Feedback, now: Instant) {
+    /// Another lane has measured a request of the tenant: that tells without risk whether it may come back. Unless
+    /// it is alone on this thread, it pays as if the run had been here.
+    pub fn learn(&self, habit: &mut Habit, feedback: Feedback, alone: bool, now: Instant) {
         habit.blocks = feedback.blocked;
+        habit.runs = habit.runs.saturating_add(1);
         if feedback.blocked || feedback.large_hot_set || feedback.cpu_ns > INLINE_CPU_NS_MAX {
             habit.heat_up(now);
-        } else if feedback.cpu_ns <= FAST_CPU_NS_MAX {
+        } else if alone || habit.pay(Duration::from_nanos(feedback.cpu_ns), now) {
             habit.heat *= HEAT_KEPT_BY_FAST;
         }
     }
@@ -226,7 +235,7 @@ mod tests {
     fn heat_has_a_cap() {
         let t0 = Instant::now();
         let (mut placement, mut habit) = (Placement::new(t0), Habit::NEW);
-        (0..1000).for_each(|_| placement.learn(&mut habit, SLOW, t0));
+        (0..1000).for_each(|_| placement.learn(&mut habit, SLOW, true, t0));
         assert_eq!(placement.start(&mut habit, || t0 + 3900 * MS), Start::Overflow);
         assert_eq!(placement.start(&mut habit, || t0 + 4100 * MS), Start::Inline);
     }
@@ -278,10 +287,10 @@ mod tests {
     fn a_tenant_that_became_fast_comes_back_in_ten_requests() {
         let t0 = Instant::now();
         let (mut placement, mut habit) = (Placement::new(t0), Habit::NEW);
-        (0..100).for_each(|_| placement.learn(&mut habit, SLOW, t0));
+        (0..100).for_each(|_| placement.learn(&mut habit, SLOW, true, t0));
         let needed = (0..100)
             .take_while(|_| {
-                placement.learn(&mut habit, FAST, t0);
+                placement.learn(&mut habit, FAST, true, t0);
                 placement.start(&mut habit, || t0) != Start::Inline
             })
             .count();
@@ -295,51 +304,7 @@ mod tests {
         placement.overran(&mut habit, 2 * MS, t0);
         for ms in (0..60_000).step_by(50) {
             assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Overflow);
-            placement.learn(&mut habit, SLOW, t0 + ms * MS);
-        }
-    }
-
-    /// Serves requests that take so long each for a second, back to back; returns the share that ran inline.
-    fn inline_share(run: Duration, alone: bool) -> f64 {
-        let mut now = Instant::now();
-        let (mut placement, mut habit, end) = (Placement::new(now), trusted(), now + 1000 * MS);
-        let (mut inline, mut tick) = (Duration::ZERO, now + MS);
-        while now < end {
-            if placement.start(&mut habit, || now) == Start::Inline {
-                inline += run;
-                habit.ran_well();
-                if tick <= now + run {
-                    placement.met_by_tick(&mut habit, alone, now + run);
-                }
-            } else {
-                placement.learn(&mut habit, Feedback { cpu_ns: run.as_nanos() as u64, ..FAST }, now + run);
-            }
-            now += run;
-            while tick <= now {
-                tick += MS;
-            }
-        }
-        inline.as_secs_f64()
-    }
-
-    #[test]
-    fn runs_just_below_the_budget_get_a_tenth_of_the_thread_beside_others() {
-        for run in [Duration::from_micros(950), Duration::from_micros(500), Duration::from_micros(200)] {
-            let share = inline_share(run, false);
-            assert!(share < 0.15, "{run:?}: {share}");
-        }
-    }
-
-    #[test]
-    fn alone_they_run_inline_all_the_time() {
-        assert!(inline_share(Duration::from_micros(950), true) > 0.99);
-    }
-
-    #[test]
-    fn short_runs_that_ticks_meet_by_chance_stay_inline() {
-        for run in [Duration::from_nanos(330), Duration::from_micros(3), Duration::from_micros(17)] {
-            let share = inline_share(run, false);
-            assert!(share > 0.99, "{run:?}: {share}");
+            placement.learn(&mut habit, SLOW, true, t0 + ms * MS);
         }
     }
 
@@ -349,7 +314,7 @@ mod tests {
         let (mut placement, mut habit) = (Placement::new(t0), trusted());
         placement.ran_large(&mut habit, t0);
         assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
-        (0..10).for_each(|_| placement.learn(&mut habit, Feedback { large_hot_set: true, ..FAST }, t0));
+        (0..10).for_each(|_| placement.learn(&mut habit, Feedback { large_hot_set: true, ..FAST }, true, t0));
         assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
     }
 
@@ -359,7 +324,74 @@ mod tests {
         let (mut placement, mut habit) = (Placement::new(t0), trusted());
         placement.blocked(&mut habit, Duration::ZERO, t0);
         assert_eq!(placement.start(&mut habit, || t0), Start::Blocking);
-        placement.learn(&mut habit, SLOW, t0);
+        placement.learn(&mut habit, SLOW, true, t0);
         assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
+    }
+
+    /// A tenant that always has a request for the thread, with runs of so many microseconds, beside others; for 60 s.
+    /// Returns the share of them that ran here.
+    fn share_inline(run_us: u64, slower_there: u64) -> f64 {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        let (mut now_us, mut inline, mut runs) = (0, 0, 0);
+        while now_us < 60_000_000 {
+            runs += 1;
+            let now = |us: u64| t0 + Duration::from_micros(us);
+            if placement.start(&mut habit, || now(now_us)) == Start::Inline {
+                inline += 1;
+                let tick = now_us / 1000 != (now_us + run_us) / 1000;
+                now_us += run_us;
+                habit.ran_well();
+                if tick {
+                    placement.met_by_tick(&mut habit, false, now(now_us));
+                }
+            } else {
+                now_us += run_us * slower_there;
+                let feedback = Feedback { cpu_ns: run_us * 1000, ..FAST };
+                placement.learn(&mut habit, feedback, false, now(now_us));
+            }
+        }
+        f64::from(inline) / f64::from(runs)
+    }
+
+    #[test]
+    fn runs_that_are_long_only_together_move_to_the_overflow_lane() {
+        for run_us in [150, 200, 400, 900] {
+            for slower_there in [1, 10] {
+                let share = share_inline(run_us, slower_there);
+                assert!(share < 0.05, "{share} of all runs of {run_us} us, {slower_there} times that there");
+            }
+        }
+    }
+
+    #[test]
+    fn short_runs_stay_however_many_there_are() {
+        for run_us in [3, 20, 45] {
+            assert_eq!(share_inline(run_us, 1).to_bits(), 1f64.to_bits(), "{run_us} us");
+        }
+    }
+
+    #[test]
+    fn a_tenant_within_its_allowance_stays_whatever_its_runs_take() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        for ms in (0..60_000).step_by(25) {
+            assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Inline);
+            habit.ran_well();
+            placement.met_by_tick(&mut habit, false, t0 + ms * MS);
+        }
+    }
+
+    #[test]
+    fn alone_on_the_thread_it_pays_nothing_and_comes_back() {
+        let t0 = Instant::now();
+        let (mut placement, mut habit) = (Placement::new(t0), trusted());
+        (0..1000).for_each(|_| placement.met_by_tick(&mut habit, true, t0));
+        assert_eq!(placement.start(&mut habit, || t0), Start::Inline);
+        while placement.start(&mut habit, || t0) == Start::Inline {
+            placement.met_by_tick(&mut habit, false, t0);
+        }
+        (0..3).for_each(|_| placement.learn(&mut habit, FAST, true, t0));
+        assert_eq!(placement.start(&mut habit, || t0), Start::Inline);
     }
 }

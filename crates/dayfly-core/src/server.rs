@@ -105,7 +105,7 @@ impl Server {
             counters,
             routes,
             slots: Slots::new(&engine, slots),
-            lanes: Lanes::new(Instant::now()),
+            lanes: Lanes::new(Instant::now(), engine.ticker().ticks()),
             ids,
             mailbox,
             awaited: HashMap::default(),
@@ -253,6 +253,14 @@ impl Handler for Server {
 
     fn begin_turn(&mut self) {
         self.lanes.begin_turn(Instant::now());
+    }
+
+    fn turn_is_over(&self) -> bool {
+        self.lanes.turn_is_over()
+    }
+
+    fn end_turn(&mut self) {
+        self.lanes.end_turn(&self.counters);
     }
 
     fn left(&mut self, ticket: Ticket) {

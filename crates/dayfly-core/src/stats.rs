@@ -101,7 +101,7 @@ pub struct ThreadCounters {
     pub direct: Counter,
     /// Wall time of the runs that were thrown away.
     pub wasted_ns: Counter,
-    /// Longest time that one run kept this thread from its other connections.
+    /// Longest time that this thread worked without looking for what had come.
     pub longest_stall_ns: Counter,
     /// Requests for which nobody is mounted.
     pub unknown: Counter,
@@ -193,8 +193,7 @@ pub struct ThreadStats {
     pub direct: u64,
     /// Wall time of the runs that were thrown away, nanoseconds.
     pub wasted_ns: u64,
-    /// Longest time that one run kept the thread from its other connections, nanoseconds. For the first run of a
-    /// tenant that was trusted, what its turn had done before is included.
+    /// Longest time that the thread worked without looking for what had come, nanoseconds.
     pub longest_stall_ns: u64,
     /// Requests for which nobody is mounted.
     pub unknown: u64,

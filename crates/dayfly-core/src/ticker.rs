@@ -81,8 +81,24 @@ impl Drop for Running {
     }
 }
 
+/// How often it has ticked. A look costs a nanosecond: time for those who need no more than milliseconds of work.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    /// Ticks so far. None are added while no guest runs.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
+    ticks: Ticks,
     asleep: AtomicBool,
     ended: AtomicBool,
 }
@@ -118,6 +134,11 @@ impl Ticker {
         Running(pulse)
     }
 
+    /// Its count, to look at from any thread.
+    pub(crate) fn ticks(&self) -> Ticks {
+        self.shared.ticks.clone()
+    }
+
     #[cold]
     fn wake(&self) {
         self.shared.asleep.store(false, Ordering::SeqCst);
@@ -145,6 +166,7 @@ impl Shared {
             thread::sleep(TICK);
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
+            self.ticks.add_one();
             drop(engine);
             let now = beats();
             idle = if now == last && !now.1 { idle + 1 } else { 0 };

@@ -28,7 +28,7 @@ use crate::{Clock, Field, Rule};
 
 /// Answers gathered before they must be sent.
 const OUTPUT_BYTES: usize = 64 << 10;
-/// Requests of one connection handled before the driver turns to others.
+/// Requests of one connection handled before the driver turns to others; fewer if the handler says that its turn is over.
 const REQUESTS_A_TURN: u32 = 16;
 /// Fewer octets than this are no progress, or one octet a minute would hold a connection forever.
 const PROGRESS_BYTES: u32 = 16 << 10;
@@ -352,12 +352,14 @@ impl Connection {
 
     /// Handles what is there, request by request, and returns the octets used up.
     fn run<H: Handler>(&mut self, octets: &[u8], out: &mut Vec<u8>, context: &mut Context<'_, H>) -> usize {
-        let last_request = self.requests.wrapping_add(REQUESTS_A_TURN);
+        let first_request = self.requests;
         let mut used = 0;
         self.held = false;
         loop {
             let rest = &octets[used..];
-            if !self.output.is_empty() || out.len() >= OUTPUT_BYTES || self.requests == last_request {
+            let requests = self.requests.wrapping_sub(first_request);
+            let turn_is_over = requests >= REQUESTS_A_TURN || (requests > 0 && context.handler.turn_is_over());
+            if turn_is_over || !self.output.is_empty() || out.len() >= OUTPUT_BYTES {
                 self.held = self.ended || !rest.is_empty();
                 return used;
             }

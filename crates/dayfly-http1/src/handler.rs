@@ -95,6 +95,15 @@ pub trait Handler {
     /// The thread has waited and goes to work: whatever comes until the next turn keeps the other clients waiting.
     fn begin_turn(&mut self) {}
 
+    /// Whether the turn has lasted so long that the driver should look for what has come meanwhile. Asked between the
+    /// requests of a pipeline and between clients that had more to do; each of them gets one request answered a turn anyway.
+    fn turn_is_over(&self) -> bool {
+        false
+    }
+
+    /// The thread has done its work and looks for what has come meanwhile.
+    fn end_turn(&mut self) {}
+
     /// The client of a request that awaits its late answer has left; the late answer is given to `abandon`.
     fn left(&mut self, ticket: Ticket) {
         let _ = ticket;

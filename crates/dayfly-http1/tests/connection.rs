@@ -200,6 +200,16 @@ fn pipelined_requests_are_all_answered_within_bounds() {
 }
 
 #[test]
+fn a_pipeline_takes_more_turns_when_they_are_short() {
+    for (turn_is_over, turns) in [(false, 3), (true, 40)] {
+        let mut dialog = Dialog::new();
+        dialog.handler.turn_is_over = turn_is_over;
+        dialog.feed(&expand(&"GET / HTTP/1.1~{H}~".repeat(40)));
+        assert_eq!((dialog.handler.calls, dialog.turns), (40, turns));
+    }
+}
+
+#[test]
 fn an_unsent_answer_holds_everything_back() {
     let mut dialog = whole(&expand("GET /1 HTTP/1.1~{H}~"));
     let mut out = std::mem::take(&mut dialog.out);

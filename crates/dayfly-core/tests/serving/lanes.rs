@@ -1,7 +1,10 @@
 //! Tenants beside each other. Counts only: how fast things are is measured elsewhere.
 
-use crate::support::{Bed, Client, PAGE};
+use crate::support::{Bed, Client, PAGE, spec};
+use dayfly_core::core::ServerOptions;
 use dayfly_core::limits::Limits;
+use dayfly_core::stats::TenantStats;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 const MS: u64 = 1_000_000;
@@ -62,6 +65,53 @@ fn a_slow_tenant_is_not_tried_inline_again_and_again() {
     let overruns: u64 = stats.threads.iter().map(|thread| thread.overruns).sum();
     assert!(overruns <= 2, "{overruns} overruns");
     assert_eq!(stats.tenants["busy"].reruns, overruns);
+}
+
+/// Answers after so many rounds of a loop.
+fn rounds(count: u32) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+          (memory (export "memory") 1)
+          (data (i32.const 1024) (i32 200 0 0 0 0 2048 5 0 0))
+          (data (i32.const 2048) "done\n")
+          (func (export "dayfly_handle") (param i32) (result i32)
+            (local $left i32)
+            (local.set $left (i32.const {count}))
+            (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+            (i32.const 1024)))"#
+    );
+    wat::parse_str(text).expect("a module")
+}
+
+#[test]
+fn runs_that_are_long_only_together_leave_the_thread_to_others() {
+    let bed = &Bed::with(1, &ServerOptions::default(), &["hello"]);
+    let limits = Limits::default();
+    // Some 0.2 ms: well within what one run may take.
+    let snapshot = bed.core.freeze(&rounds(400_000), &limits).expect("it can be frozen");
+    bed.core.publish_snapshot(&spec("steady", limits), &snapshot).expect("no conflict");
+    let moved = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = bed.connect();
+                while !moved.load(Ordering::Relaxed) {
+                    (0..16).for_each(|_| client.send("/steady"));
+                    (0..16).for_each(|_| assert_eq!(client.receive().text(), "done\n"));
+                }
+            });
+        }
+        let mut client = bed.connect();
+        let elsewhere = |stats: &TenantStats| {
+            stats.requests.iter().find(|line| line.lane == "overflow").map_or(0, |line| line.count)
+        };
+        bed.until(|stats| {
+            assert_eq!(client.get("/hello").text(), PAGE);
+            elsewhere(&stats.tenants["steady"]) > 200
+        });
+        moved.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(bed.tenant("hello").reruns, 0);
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl Bed {
     }
 
     /// Waits until the figures say so: for what happens after an answer.
-    pub(crate) fn until(&self, what: impl Fn(&Stats) -> bool) {
+    pub(crate) fn until(&self, mut what: impl FnMut(&Stats) -> bool) {
         let deadline = std::time::Instant::now() + PATIENCE;
         while !what(&self.stats()) {
             assert!(std::time::Instant::now() < deadline, "{:#?}", self.stats());

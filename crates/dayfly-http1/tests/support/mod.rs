@@ -17,6 +17,7 @@ pub struct Echo {
     pub abandoned: Vec<String>,
     pub panics: Vec<String>,
     pub calls: u32,
+    pub turn_is_over: bool,
 }
 
 impl Handler for Echo {
@@ -65,6 +66,10 @@ impl Handler for Echo {
         self.abandoned.push(late);
     }
 
+    fn turn_is_over(&self) -> bool {
+        self.turn_is_over
+    }
+
     fn left(&mut self, ticket: Ticket) {
         self.left.push(ticket);
     }
@@ -96,6 +101,7 @@ pub struct Dialog {
     pub connection: Connection,
     pub handler: Echo,
     pub seconds: u32,
+    pub turns: u32,
     pub draining: bool,
     pub out: Vec<u8>,
 }
@@ -106,6 +112,7 @@ impl Dialog {
             connection: Connection::new(&clock(0), &Deadlines::default()),
             handler: Echo::default(),
             seconds: 0,
+            turns: 0,
             draining: false,
             out: Vec::new(),
         }
@@ -125,7 +132,9 @@ impl Dialog {
         let mut out = Vec::new();
         let result = step(&mut self.connection, &mut out, &mut context);
         self.out.append(&mut out);
+        self.turns += 1;
         while self.connection.wants_turn() {
+            self.turns += 1;
             self.connection.resume(&mut out, &mut context);
             self.out.append(&mut out);
         }
