@@ -55,6 +55,9 @@ bench-servers:
 hostile: .venv/.built ## tenants that try to harm their neighbours, every restore checked
 	$(BIN)/pytest tests/hostile
 
+fuzz: .venv/.built ## random modules and random octets; DAYFLY_SEED and DAYFLY_CASES choose which and how many
+	DAYFLY_SEED=$${DAYFLY_SEED:-$$(date +%s)} DAYFLY_CASES=$${DAYFLY_CASES:-20000} cargo test --release -p dayfly-wasm -p dayfly-http1
+
 soak: .venv/.built ## the same with a million requests
 	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
 
@@ -79,4 +82,4 @@ clean: ## remove what was built here
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
-.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile soak wheel lock clean
+.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile fuzz soak wheel lock clean

@@ -157,9 +157,11 @@ def test_the_seed_program_is_as_it_was() -> None:
 
 
 def test_files_end_with_a_line_end() -> None:
-    """Exactly one, and no line ends with a space."""
+    """Exactly one, and no line ends with a space; programs of tenants may look as they like."""
     guilty = []
     for file in sources(".rs", ".py", ".pyi", ".md", ".toml", ".wat", ".lua"):
+        if "corpus" in file.parts:
+            continue
         content = text(file)
         if content and (
             not content.endswith("\n") or content.endswith("\n\n") or re.search(r"[ \t]$", content, re.MULTILINE)
