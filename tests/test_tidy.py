@@ -75,6 +75,13 @@ def test_unsafe_stands_only_in_sys() -> None:
     assert guilty == []
 
 
+def test_the_data_plane_is_not_async() -> None:
+    """From a socket to a guest and back is one synchronous call."""
+    product = [file for file in sources(".rs") if file.is_relative_to(REPOSITORY / "crates")]
+    guilty = [file.name for file in product if re.search(r"\basync (fn|move|\{)|\.await\b|\btokio::", text(file))]
+    assert guilty == []
+
+
 def module_of(name: str) -> str:
     """Return the part of a dotted name that stands in the layers."""
     parts = name.split(".")

@@ -27,7 +27,7 @@ def test_a_module_is_taken_as_it_is(make_tenant: Callable[..., Path]) -> None:
 
 def test_a_missing_module_is_named(make_tenant: Callable[..., Path]) -> None:
     """With the names that it could have."""
-    with pytest.raises(BuildError, match=r"there is no app.wasm or app.wat; tier `wasm` begins there"):
+    with pytest.raises(BuildError, match=r"there is no app.wasm or app.wat, where a program of tier `wasm`"):
         Toolchain().build(make_tenant("m", {"note": ""}), "wasm")
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -103,9 +104,9 @@ def serve_command(
                 spin_us=spin_us,
             )
         )
-        logs = TenantLogs(registry.log_directory)
-        _deploy_all(tenants, registry, core, logs)
-        server.serve(core, options, logs, _say_ready)
+        with closing(TenantLogs(registry.log_directory)) as logs:
+            _deploy_all(tenants, registry, core, logs)
+            server.serve(core, options, logs, _say_ready)
 
 
 @app.command("build")
@@ -116,7 +117,8 @@ def build_command(directory: Directory, data_dir: DataDirectory = DATA_DIRECTORY
     with Registry.open(data_dir) as registry:
         core = NativeCore(CoreOptions(code_cache=registry.code_cache))
         built = build(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
-        TenantLogs(registry.log_directory).write_init(tenant.name, built.release.digest, built.init_log)
+        with closing(TenantLogs(registry.log_directory)) as logs:
+            logs.write_init(tenant.name, built.release.digest, built.init_log)
     print(f"built {built.release.digest} in {built.steps.total_ms:.0f} ms")
 
 

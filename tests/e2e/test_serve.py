@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import HELLO_WAT, Run
+from tests.conftest import HELLO_WAT, REPOSITORY, Run
 from tests.e2e.conftest import Serve
 
 MakeTenant = Callable[..., Path]
@@ -157,3 +157,20 @@ def test_a_unix_socket_answers_too(serve: Serve, make_tenant: MakeTenant, tmp_pa
             answer += part
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"hello")
+
+
+def test_the_seed_program_answers(serve: Serve, tmp_path: Path) -> None:
+    """Its page on its host and at its path; what `on_init` printed is in its log; nothing names this machine."""
+    with serve(REPOSITORY / "examples/hello", "--baseline-path", "/plain") as server:
+        page = server.get("/plain")
+        assert (server.get().status, server.get().body) == (200, page.body)
+        assert server.get("/z", host="127.0.0.1").body == page.body
+        assert server.get().headers["Content-Type"] == "text/plain"
+        assert server.stop() == 0
+        assert "hello info: Hello from Python" in server.log
+    log = (tmp_path / ".dayfly/logs/hello.log").read_text(encoding="utf-8")
+    assert json.loads(log.splitlines()[0])["text"] == "Hello from Python"
+    written = [file for kind in ("releases", "tenants", "logs") for file in (tmp_path / ".dayfly" / kind).rglob("*")]
+    machine = [str(path).encode() for path in (REPOSITORY, Path.home(), tmp_path)]
+    guilty = [file.name for file in written if file.is_file() for path in machine if path in file.read_bytes()]
+    assert guilty == []

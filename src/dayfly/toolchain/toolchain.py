@@ -71,7 +71,10 @@ class Toolchain:
         """Turn a tenant directory into a program. Blocks; raises BuildError with file, line and reason."""
         source = Source.read(directory)
         if not any(name in source.files for name in ENTRIES[tier]):
-            raise BuildError(f"{directory}: there is no {' or '.join(ENTRIES[tier])}; tier `{tier}` begins there")
+            raise BuildError(
+                f"{directory}: there is no {' or '.join(ENTRIES[tier])}, where a program of tier `{tier}` begins; "
+                "add it or set another `tier` in dayfly.toml"
+            )
         with tempfile.TemporaryDirectory(prefix="dayfly-build-") as scratch:
             output = Path(scratch) / "program.wasm"
             self._run(directory, tier, output)
