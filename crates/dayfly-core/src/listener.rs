@@ -170,8 +170,12 @@ impl Listener {
     /// The next connection that waits.
     pub(crate) fn accept(&self) -> Result<(OwnedFd, Peer), Errno> {
         let (socket, address) = acceptfrom_with(&self.socket, FLAGS)?;
-        let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-        Ok((socket, address.map_or(Peer::Unix, |address| Peer::Ip(canonical(address)))))
+        if self.file.is_some() {
+            return Ok((socket, Peer::Unix));
+        }
+        // Who cannot be named is nobody: above all not a peer whose word may be believed.
+        let address = address.and_then(|address| SocketAddr::try_from(address).ok()).ok_or(Errno::CONNABORTED)?;
+        Ok((socket, Peer::Ip(canonical(address))))
     }
 
     /// How to wait for it. Threads that share one socket would all wake for each connection without `EXCLUSIVE`.
