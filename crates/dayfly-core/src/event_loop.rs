@@ -45,12 +45,15 @@ const OUTPUT_BYTES_KEPT: usize = 256 << 10;
 const EVENTS: usize = 256;
 /// Connections accepted before clients get their turn.
 const ACCEPTS: usize = 64;
+/// Late answers delivered before clients get their turn: each may be followed by further requests of its client.
+const LETTERS: usize = 64;
 /// A connection that holds no more than this is never shed.
 const HELD_BYTES_FAIR: usize = 64 << 10;
 /// Deadlines that pass before clients get their turn: each costs two system calls, and thousands may fall into one second.
 const EXPIRIES: u64 = 64;
-/// How long a stopping server waits for the first request of a connection that was made just before.
-const FRESH_SECONDS: u32 = 1;
+/// How long a stopping server waits for the first request of a connection that was made just before: at least a second,
+/// since a deadline fires up to a second early.
+const FRESH_SECONDS: u32 = 2;
 
 /// How an event loop treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,8 @@ pub struct Options {
     pub held_bytes_max: usize,
     /// What a thread does when it has nothing to do.
     pub spin: Spin,
-    /// How long a stopping server lets requests in flight go on. Default 10.
+    /// How long a stopping server lets requests in flight go on. Default 12: two more than a
+    /// request may take by default.
     pub drain_seconds: u32,
     /// How long clients may take.
     pub deadlines: Deadlines,
@@ -74,7 +78,7 @@ impl Default for Options {
             connections_max: 16_384,
             held_bytes_max: 256 << 20,
             spin: Spin::Auto,
-            drain_seconds: 10,
+            drain_seconds: 12,
             deadlines: Deadlines::default(),
         }
     }
@@ -235,40 +239,42 @@ impl<'h, H: Handler> Running<'h, H> {
         if !self.ready.is_empty() {
             return self.poll(events, Some(Duration::ZERO));
         }
-        if let Some(time) = self.pauses.polling_time()
-            && self.poll_for(time, events)?
-        {
-            return Ok(());
+        let mut polled = Duration::ZERO;
+        if let Some(time) = self.pauses.polling_time() {
+            match self.poll_for(time, events)? {
+                None => return Ok(()),
+                Some(passed) => polled = passed,
+            }
         }
         let began = self.pauses.learns().then(Instant::now);
-        if self.mailbox.fall_asleep() {
-            let timeout = self.timeout();
-            self.poll(events, timeout)?;
-        }
+        // With a letter there, sockets are looked at too: letters could come without end.
+        let timeout = if self.mailbox.fall_asleep() { self.timeout() } else { Some(Duration::ZERO) };
+        self.poll(events, timeout)?;
         self.mailbox.wake_up();
         if let Some(began) = began {
-            self.pauses.slept(began.elapsed());
+            self.pauses.slept(polled + began.elapsed());
         }
         Ok(())
     }
 
-    /// Polls until there is something to do: true, or the time is over: false.
-    fn poll_for(&mut self, time: Duration, events: &mut Vec<Event>) -> Result<bool, Error> {
+    /// Polls until there is something to do: None, or so long that the time is over or a deadline has come.
+    fn poll_for(&mut self, time: Duration, events: &mut Vec<Event>) -> Result<Option<Duration>, Error> {
         self.poll(events, Some(Duration::ZERO))?;
         if !events.is_empty() || !self.mailbox.is_empty() {
             self.pauses.polled(Duration::ZERO);
-            return Ok(true);
+            return Ok(None);
         }
         let began = Instant::now();
+        let time = self.timeout().map_or(time, |timeout| timeout.min(time));
         loop {
             let passed = began.elapsed();
-            if passed >= time || self.delayed.next_due().is_some_and(|due| due <= began + passed) {
-                return Ok(false);
+            if passed >= time {
+                return Ok(Some(passed));
             }
             self.poll(events, Some(Duration::ZERO))?;
             if !events.is_empty() || !self.mailbox.is_empty() {
                 self.pauses.polled(passed);
-                return Ok(true);
+                return Ok(None);
             }
         }
     }
@@ -304,9 +310,14 @@ impl<'h, H: Handler> Running<'h, H> {
 
     fn handle_client(&mut self, key: Key, flags: EventFlags) {
         let Some(client) = self.clients.get(key) else { return };
+        if flags.contains(EventFlags::PRI) {
+            // Urgent octets have no meaning in HTTP, and reading would stop at each of them.
+            return self.close(key.index);
+        }
         let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
         client.signs.readable |= ended || flags.contains(EventFlags::IN);
         client.signs.ended |= ended;
+        client.signs.writable |= flags.contains(EventFlags::OUT);
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) && !client.connection.wants_input() {
             // Both sides are ended, or it was reset: nobody reads what would be answered.
             self.close(key.index);
@@ -437,7 +448,7 @@ impl<'h, H: Handler> Running<'h, H> {
 
     fn welcome(&mut self, socket: std::os::fd::OwnedFd, peer: dayfly_http1::Peer) {
         let data = EventData::new_u64(self.clients.next_key().to_u64());
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::PRI | EventFlags::RDHUP | EventFlags::ET;
         if epoll::add(&self.epoll, &socket, data, flags).is_err() {
             return; // out of memory or watches: the socket closes
         }
@@ -451,7 +462,8 @@ impl<'h, H: Handler> Running<'h, H> {
     // ---- late answers ----
 
     fn deliver(&mut self) {
-        while let Some(letter) = self.mailbox.take() {
+        for _ in 0..LETTERS {
+            let Some(letter) = self.mailbox.take() else { break };
             match letter.due {
                 Some(due) => self.delayed.put(due, letter),
                 None => self.settle(letter),
@@ -459,7 +471,8 @@ impl<'h, H: Handler> Running<'h, H> {
         }
         if self.delayed.next_due().is_some() {
             let now = Instant::now();
-            while let Some(letter) = self.delayed.take(now) {
+            for _ in 0..LETTERS {
+                let Some(letter) = self.delayed.take(now) else { break };
                 self.settle(letter);
             }
         }

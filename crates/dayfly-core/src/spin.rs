@@ -52,7 +52,7 @@ impl Pauses {
         self.note(time.as_nanos() as u64);
     }
 
-    /// A pause that ended in sleep. The wake-up itself is no part of it.
+    /// A pause that ended in sleep, with the polling before it. The wake-up itself is no part of it.
     pub(crate) fn slept(&mut self, time: Duration) {
         self.note((time.as_nanos() as u64).saturating_sub(WAKE_UP_NS));
     }
@@ -81,6 +81,21 @@ mod tests {
 
         pauses.slept(LONG);
         assert_eq!(pauses.polling_time(), None);
+    }
+
+    #[test]
+    fn pauses_a_little_longer_than_a_wake_up_end_the_polling() {
+        let wake_up = Duration::from_nanos(WAKE_UP_NS);
+        for pause_us in [35, 45, 60] {
+            let mut pauses = Pauses::new(Spin::Auto);
+            (0..100).for_each(|_| pauses.slept(SHORT + wake_up));
+            let polled = (0..100).take_while(|_| {
+                let polls = pauses.polling_time().is_some();
+                pauses.slept(Duration::from_micros(pause_us) + wake_up);
+                polls
+            });
+            assert!(polled.count() <= 16, "{pause_us} us");
+        }
     }
 
     #[test]

@@ -371,6 +371,18 @@ fn a_unix_socket_is_served_like_any_other() {
 }
 
 #[test]
+fn urgent_octets_end_their_connection() {
+    let server = start();
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.send(b"GET /x HTTP/1.1\r\nHost: a\r\n");
+        rustix::net::send(&client.stream, b"!", rustix::net::SendFlags::OOB).expect("the server takes it");
+        assert!(client.rest().is_empty());
+    }
+    assert_eq!(server.get("/x").text(), "/x");
+}
+
+#[test]
 fn an_idle_server_uses_no_cpu() {
     for spin in [Spin::Auto, Spin::For(Duration::ZERO)] {
         let server = Server::start(Options { spin, ..Options::default() });
