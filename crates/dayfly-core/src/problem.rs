@@ -65,7 +65,8 @@ impl Problem {
             None => Ok(()),
         };
         let written = written.and_then(|()| match self.status {
-            503 => write!(out, "Retry-After: {RETRY_AFTER_S}\r\n"),
+            // RFC 6585 section 4 and RFC 9110 section 15.6.4.
+            429 | 503 => write!(out, "Retry-After: {RETRY_AFTER_S}\r\n"),
             _ => Ok(()),
         });
         written
@@ -124,7 +125,8 @@ mod tests {
             assert!(fields.contains(&format!("Dayfly-Cause: {cause}\r\n")), "{fields}");
             assert!(fields.contains(&format!("Dayfly-Request-Id: {id}\r\n")), "{fields}");
             assert!(fields.ends_with("Content-Type: application/problem+json\r\n"), "{fields}");
-            assert_eq!(fields.contains("Retry-After: 1\r\n"), cause == Cause::Overload);
+            let may_come_back = matches!(cause, Cause::Overload | Cause::Quota);
+            assert_eq!(fields.contains("Retry-After: 1\r\n"), may_come_back);
             assert_eq!(body["status"], cause.status());
             assert_eq!(body["cause"], cause.name());
             assert_eq!(body["request_id"], id.to_string());
