@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::{self, FromStr};
 
 use dayfly_http1::{Authority, Head, Peer};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::Error;
 
@@ -178,11 +178,18 @@ fn address_of(peer: &Peer) -> Option<IpAddr> {
 
 fn parse_network(word: &str) -> Result<IpNet, Error> {
     let network = IpNet::from_str(word).ok().or_else(|| IpAddr::from_str(word).ok().map(IpNet::from));
-    network.ok_or_else(|| {
+    network.map(canonical).ok_or_else(|| {
         Error::Invalid(format!(
             "`{word}` is no trusted proxy: give a network such as `10.0.0.0/8`, an address, or `unix`"
         ))
     })
+}
+
+/// An IPv4 network written in IPv6 is an IPv4 network, as peers are IPv4 peers: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(wide) = network else { return network };
+    let narrow = wide.addr().to_ipv4_mapped().zip(wide.prefix_len().checked_sub(96));
+    narrow.and_then(|(address, bits)| Ipv4Net::new(address, bits).ok()).map_or(network, IpNet::V4)
 }
 
 /// The values of all fields of this name, which together are one list (RFC 9110 section 5.3). None without one.
@@ -361,6 +368,16 @@ mod tests {
     fn nobody_is_trusted_by_default() {
         let nobody = TrustedProxies::default();
         assert!(!nobody.trust(&Peer::Unix) && !nobody.trust(&peer("127.0.0.1")) && !nobody.trust(&peer("::1")));
+    }
+
+    #[test]
+    fn an_ipv4_network_may_be_written_in_ipv6() {
+        let trusted = TrustedProxies::parse(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.1"]).expect("valid");
+        for (address, expected) in [("10.9.9.9", true), ("192.0.2.1", true), ("192.0.2.2", false), ("::a00:1", false)] {
+            assert_eq!(trusted.trust(&peer(address)), expected, "{address}");
+        }
+        let all = TrustedProxies::parse(&["::ffff:0.0.0.0/96", "::/0"]).expect("valid");
+        assert!(all.trust(&peer("9.9.9.9")) && all.trust(&peer("2001:db8::1")));
     }
 
     #[test]
