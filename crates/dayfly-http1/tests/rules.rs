@@ -376,7 +376,7 @@ fn a_bad_message_gets_exactly_one_answer() {
 
 #[test]
 fn every_rule_has_a_case() {
-    // These need more octets or more time than a table row has; see `limits.rs` and `deadlines.rs`.
+    // These need more octets or more time than a table row has; see `connection.rs`.
     let elsewhere = [
         Rule::TargetTooLong,
         Rule::FieldsTooLong,
