@@ -8,6 +8,9 @@ use memchr::memchr;
 use crate::Rule;
 use crate::octets::{is_host, is_target};
 
+/// Octets of a host: no name is longer (RFC 3986 section 3.2.2), and a program gets it twice, beside the fields.
+const HOST_BYTES_MAX: usize = 255;
+
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2): never empty, no user information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Authority<'b> {
@@ -97,7 +100,7 @@ fn is_port(port: Option<&[u8]>) -> bool {
 fn is_uri_host(host: &[u8]) -> bool {
     match host {
         [b'[', inner @ .., b']'] => str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
-        _ => !host.is_empty() && is_registered_name(host),
+        _ => !host.is_empty() && host.len() <= HOST_BYTES_MAX && is_registered_name(host),
     }
 }
 
