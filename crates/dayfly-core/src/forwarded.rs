@@ -6,7 +6,8 @@
 //! stands further left is the client's own word and worth nothing.
 //!
 //! A proxy that writes one family of fields may pass the other through as the client sent it. So where both are present only
-//! what both say is believed: a client can then lose its address, but never choose one.
+//! what both say is believed. A client whose word is not believed is unknown, never the proxy: a client can lose its address
+//! by what it sends, but never choose one, least of all an inside address that a program may let in.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::{self, FromStr};
@@ -29,30 +30,47 @@ pub struct TrustedProxies {
 /// Where a request comes from, as far as that can be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'b> {
-    /// The client's address. None: it came through a socket in the file system and nobody said from where.
+    /// The client's address. None: nobody said it who is believed, or what was said is in doubt.
     pub client: Option<IpAddr>,
     /// `http` or `https`, as the client spoke it.
     pub scheme: &'static str,
     /// The host that the client asked for; empty only in HTTP/1.0.
     pub authority: Authority<'b>,
-    /// The peer is trusted: the guest may see its forwarding fields. Else they are left out, see [`is_forwarding_field`].
-    pub trusted: bool,
+}
+
+/// What one family of fields says of the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Told {
+    /// It is silent.
+    #[default]
+    Nothing,
+    /// It breaks its grammar, hides the client, or another family disagrees.
+    Unknown,
+    Address(IpAddr),
 }
 
 /// What one family of fields says; None where it is silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Word<'b> {
-    client: Option<IpAddr>,
+    client: Told,
     scheme: Option<&'static str>,
     authority: Option<Authority<'b>>,
 }
 
-/// Is this a field by which proxies tell where a request comes from? From others a guest never sees it, so that no library
-/// in it can be deceived.
+/// Is this a field by which proxies tell where a request comes from? No guest sees one, so that no library in it can be
+/// deceived: what is believed of them stands in the frame.
 pub fn is_forwarding_field(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "forwarded",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "fastly-client-ip",
+    ];
     const PREFIX: &str = "x-forwarded-";
-    name.eq_ignore_ascii_case("forwarded")
-        || name.eq_ignore_ascii_case("x-real-ip")
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
         || name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
@@ -84,13 +102,15 @@ impl TrustedProxies {
 
     /// Where a request comes from.
     pub fn origin<'b>(&self, peer: &Peer, head: &Head<'b>) -> Origin<'b> {
-        let trusted = self.trust(peer);
-        let word = if trusted { self.word(head) } else { Word::default() };
+        let word = if self.trust(peer) { self.word(head) } else { Word::default() };
         Origin {
-            client: word.client.or_else(|| address_of(peer)),
+            client: match word.client {
+                Told::Nothing => address_of(peer),
+                Told::Unknown => None,
+                Told::Address(address) => Some(address),
+            },
             scheme: word.scheme.unwrap_or("http"),
             authority: word.authority.unwrap_or(Authority { whole: head.authority, host: head.host }),
-            trusted,
         }
     }
 
@@ -101,10 +121,10 @@ impl TrustedProxies {
         }
     }
 
-    /// RFC 7239 section 4. None if the field is absent; a word that says nothing if it breaks its grammar.
+    /// RFC 7239 section 4. None if the field is absent; a word without content if it breaks its grammar.
     fn standard_word<'b>(&self, head: &Head<'b>) -> Option<Word<'b>> {
         let lines = lines(head, "forwarded")?;
-        let Some(hops) = parse_forwarded(&lines) else { return Some(Word::default()) };
+        let Some(hops) = parse_forwarded(&lines) else { return Some(Word::DISBELIEVED) };
         let nodes: Vec<Node> = hops.iter().map(|hop| hop.node).collect();
         let walked = self.walk(&nodes);
         let Hop { scheme, authority, .. } = hops[walked.entry];
@@ -134,11 +154,12 @@ impl TrustedProxies {
     }
 
     fn walk(&self, nodes: &[Node]) -> Walked {
-        let mut walked = Walked { client: None, entry: 0 };
+        let mut walked = Walked { client: Told::Nothing, entry: 0 };
         for (place, node) in nodes.iter().enumerate().rev() {
             walked.entry = place;
+            walked.client = Told::Unknown;
             let Node::Address(address) = node else { break };
-            walked.client = Some(*address);
+            walked.client = Told::Address(*address);
             if !self.trust_address(*address) {
                 break;
             }
@@ -149,17 +170,20 @@ impl TrustedProxies {
 
 /// What a list of nodes tells, read from the right.
 struct Walked {
-    /// The client's address, or that of the last proxy before an entry that tells none.
-    client: Option<IpAddr>,
+    /// The client: unknown where the first trusted proxy does not tell its address.
+    client: Told,
     /// The entry that the client's first trusted proxy wrote.
     entry: usize,
 }
 
 impl<'b> Word<'b> {
+    /// Something was said and nothing of it counts.
+    const DISBELIEVED: Word<'static> = Word { client: Told::Unknown, scheme: None, authority: None };
+
     /// What both say.
     fn common(self, other: Word<'b>) -> Word<'b> {
         if self.client != other.client {
-            return Word::default();
+            return Word::DISBELIEVED;
         }
         Word {
             client: self.client,
@@ -339,7 +363,7 @@ mod tests {
             persistent: true,
         };
         let origin = trusted().origin(peer, &head);
-        let client = origin.client.map_or("unix".to_owned(), |client| client.to_string());
+        let client = origin.client.map_or("unknown".to_owned(), |client| client.to_string());
         (client, origin.scheme, origin.authority.host.to_owned())
     }
 
@@ -398,11 +422,11 @@ mod tests {
         for value in
             ["", ",", "1.1.1", "evil", "1.1.1.1 10.1.1.1", "1.1.1.1;x", "[1.1.1.1]", "[::1", "1.1.1.1:x", "6.6.6.6, x"]
         {
-            assert_eq!(client(value), "10.0.0.1", "{value:?}");
-            assert_eq!(client(&format!("{value},10.1.1.1")), "10.1.1.1", "{value:?}");
+            assert_eq!(client(value), "unknown", "{value:?}");
+            assert_eq!(client(&format!("{value},10.1.1.1")), "unknown", "{value:?}");
             assert_eq!(client(&format!("{value},1.1.1.1")), "1.1.1.1", "{value:?}");
         }
-        assert_eq!(client(&"1.1.1.1,".repeat(1000)), "10.0.0.1");
+        assert_eq!(client(&"1.1.1.1,".repeat(1000)), "unknown");
         assert_eq!(client(&(",".repeat(1000) + "1.1.1.1")), "1.1.1.1");
     }
 
@@ -425,10 +449,10 @@ mod tests {
             "for=\"1.1.\\1.1\"",
             "for=\", for=1.1.1.1",
         ] {
-            assert_eq!(standard(value), ("10.0.0.1".to_owned(), "http", "named".to_owned()), "{value:?}");
+            assert_eq!(standard(value), ("unknown".to_owned(), "http", "named".to_owned()), "{value:?}");
         }
         assert_eq!(standard(&vec!["for=1.1.1.1"; 64].join(",")).0, "1.1.1.1");
-        assert_eq!(standard(&vec!["for=1.1.1.1"; 65].join(",")).0, "10.0.0.1");
+        assert_eq!(standard(&vec!["for=1.1.1.1"; 65].join(",")).0, "unknown");
     }
 
     #[test]
@@ -441,16 +465,16 @@ mod tests {
             told("1.1.1.1", "https", "a")
         );
         assert_eq!(standard("for=1.1.1.1 ; by=_x ; secret=\"y,;\""), told("1.1.1.1", "http", "named"));
-        assert_eq!(standard("for=6.6.6.6, for=unknown;proto=https, for=10.1.1.1"), told("10.1.1.1", "https", "named"));
-        assert_eq!(standard("for=_hidden"), told("10.0.0.1", "http", "named"));
-        assert_eq!(standard("proto=https"), told("10.0.0.1", "https", "named"));
+        assert_eq!(standard("for=6.6.6.6, for=unknown;proto=https, for=10.1.1.1"), told("unknown", "https", "named"));
+        assert_eq!(standard("for=_hidden"), told("unknown", "http", "named"));
+        assert_eq!(standard("proto=https"), told("unknown", "https", "named"));
     }
 
     #[test]
     fn lists_may_stand_in_several_lines() {
         let fields = [("X-Forwarded-For", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1"), ("X-FORWARDED-FOR", "10.1.1.1")];
         assert_eq!(origin(&Peer::Unix, &fields).0, "1.1.1.1");
-        assert_eq!(origin(&Peer::Unix, &[]).0, "unix");
+        assert_eq!(origin(&Peer::Unix, &[]).0, "unknown");
     }
 
     #[test]
@@ -475,9 +499,9 @@ mod tests {
                 &[("Forwarded", standard), ("X-Forwarded-For", customary), ("X-Forwarded-Proto", "https")],
             )
         };
-        assert_eq!(told("for=6.6.6.6;proto=https", "1.1.1.1"), ("10.0.0.1".to_owned(), "http", "named".to_owned()));
-        assert_eq!(told("for=\"", "1.1.1.1"), ("10.0.0.1".to_owned(), "http", "named".to_owned()));
-        assert_eq!(told("proto=https", "1.1.1.1"), ("10.0.0.1".to_owned(), "http", "named".to_owned()));
+        assert_eq!(told("for=6.6.6.6;proto=https", "1.1.1.1"), ("unknown".to_owned(), "http", "named".to_owned()));
+        assert_eq!(told("for=\"", "1.1.1.1"), ("unknown".to_owned(), "http", "named".to_owned()));
+        assert_eq!(told("proto=https", "1.1.1.1"), ("unknown".to_owned(), "http", "named".to_owned()));
         assert_eq!(told("for=1.1.1.1;host=evil", "1.1.1.1"), ("1.1.1.1".to_owned(), "http", "named".to_owned()));
         assert_eq!(
             told("for=1.1.1.1;host=evil;proto=https", "1.1.1.1"),
@@ -487,9 +511,15 @@ mod tests {
 
     #[test]
     fn forwarding_fields_are_known_by_name() {
-        for name in
-            ["Forwarded", "FORWARDED", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Prefix", "X-Real-IP"]
-        {
+        for name in [
+            "Forwarded",
+            "FORWARDED",
+            "X-Forwarded-For",
+            "x-forwarded-proto",
+            "X-Forwarded-Prefix",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+        ] {
             assert!(is_forwarding_field(name), "{name}");
         }
         for name in ["Forward", "X-Forwarded", "X-Forward-For", "Host", "X-\u{e9}"] {
@@ -503,6 +533,20 @@ mod tests {
             let error = TrustedProxies::parse(&[word]).expect_err("not valid").to_string();
             assert!(error.contains(&format!("`{word}`")), "{error}");
         }
+    }
+
+    #[test]
+    fn no_client_can_make_itself_the_proxy() {
+        let doubtful = ["for=\"", "for=unknown", "for=6.6.6.6", "for=10.0.0.1", &"for=6.6.6.6,".repeat(70)];
+        for standard in doubtful {
+            let fields = [("Forwarded", standard), ("X-Forwarded-For", "1.1.1.1")];
+            assert_eq!(origin(&peer("10.0.0.1"), &fields).0, "unknown", "{standard}");
+            let appended = format!("{standard}, for=1.1.1.1");
+            let client = origin(&peer("10.0.0.1"), &[("Forwarded", &appended)]).0;
+            assert!(["unknown", "1.1.1.1"].contains(&client.as_str()), "{appended}: {client}");
+        }
+        let silent = origin(&peer("10.0.0.1"), &[("X-Forwarded-Proto", "https")]);
+        assert_eq!(silent.0, "10.0.0.1", "where nobody speaks of a client, the peer is the client");
     }
 
     /// Small random numbers, the same for the same seed.

@@ -13,7 +13,7 @@ use crate::problem::{Failure, Problem};
 use crate::request_id::{RequestId, RequestIds};
 use crate::router::View;
 use crate::sandbox::Lane;
-use crate::seen::Seen;
+use crate::seen::{Seen, Texts};
 use crate::slots::{Slots, SlotsOptions};
 use crate::stats::{Outcome, ThreadCounters};
 use crate::tenant::Current;
@@ -128,7 +128,8 @@ impl Server {
             return Err(Failure::NoTenant);
         };
         let (tenant, counted) = (&*current.tenant, current.tenant.counters(self.thread));
-        let seen = Seen::of(request.head.fields, &origin, current.release.takes());
+        let texts = Texts::of(request, &origin, current.release.takes());
+        let seen = Seen::of(request.head.fields, &origin, current.release.takes(), &texts);
         let request = seen.request(request, &origin, mount);
         let mut elsewhere =
             Elsewhere { thread: self.thread, shared: &self.shared, mailbox: &self.mailbox, awaited: &mut self.awaited };

@@ -32,6 +32,33 @@ fn a_program_sees_the_request_below_its_mount() {
 }
 
 #[test]
+fn a_program_sees_what_the_host_decided() {
+    let bed = Bed::new(&["echo"]);
+    let mut client = bed.connect();
+    client.write(
+        b"POST http://echo.localhost:80/x HTTP/1.1\r\nHost: evil\r\nX_Forwarded_For: 6.6.6.6\r\nProxy: evil\r\n\
+          Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    );
+    let text = client.receive().text();
+    assert!(text.contains("\nHost: echo.localhost:80\n") && text.contains("\nContent-Length: 3\n"), "{text}");
+    assert!(!text.contains("evil") && !text.contains("6.6.6.6") && !text.contains("chunked"), "{text}");
+}
+
+#[test]
+fn the_longest_head_fits_beside_its_host() {
+    let bed = Bed::new(&["echo"]);
+    let mut client = bed.connect();
+    let host = "h".repeat(255);
+    let head = format!("GET /echo/{} HTTP/1.1\r\nHost: {host}\r\n", "p".repeat((16 << 10) - 6));
+    let mut fields = String::new();
+    (0..98).for_each(|n| fields += &format!("F{n}: {}\r\n", "v".repeat(320)));
+    client.write((head + &fields + "\r\n").as_bytes());
+    assert_eq!(client.receive().status, 200);
+    client.write(format!("GET /echo HTTP/1.1\r\nHost: {host}h\r\n\r\n").as_bytes());
+    assert_eq!(client.receive().status, 400);
+}
+
+#[test]
 fn content_of_any_size_up_to_the_limit_reaches_the_program() {
     let bed = Bed::new(&["echo"]);
     let mut client = bed.connect();
