@@ -2,19 +2,18 @@
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dayfly_http1::Peer;
 use rustix::event::epoll::EventFlags;
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, chmod, fchmod, flock, fstat, open};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with, bind, getsockname, listen, socket_with,
-    sockopt,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, listen,
+    socket_with, sockopt,
 };
 
 use crate::error::Error;
@@ -22,7 +21,7 @@ use crate::error::Error;
 /// Connections that the kernel keeps ready; it cuts this to `net.core.somaxconn`, 4096 on most machines.
 const BACKLOG: i32 = 4096;
 /// Who may connect to a socket in the file system: its owner and group, so that a proxy can be let in by its group.
-const UNIX_MODE: u32 = 0o660;
+const UNIX_MODE: Mode = Mode::from_raw_mode(0o660);
 const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 /// One listening socket, for one thread.
@@ -38,6 +37,8 @@ pub struct Listener {
 struct SocketFile {
     path: PathBuf,
     device_and_inode: (u64, u64),
+    /// Held longer than the file is there.
+    _lock: OwnedFd,
 }
 
 /// The first address of `host`, a name or an address.
@@ -88,7 +89,8 @@ fn tcp_socket(address: SocketAddr, shared: bool) -> Result<OwnedFd, Errno> {
 }
 
 /// `count` listeners on one socket in the file system. A file left by a server that is gone is replaced; a socket that
-/// somebody listens on, or any other file, is an error. The file is removed with the last listener.
+/// somebody listens on, or any other file, is an error. The file is removed with the last listener; `PATH.lock`, which
+/// keeps two servers from replacing each other's file, stays.
 ///
 /// # Panics
 /// If `count` is 0.
@@ -96,15 +98,16 @@ pub fn unix(path: &Path, count: usize) -> Result<Vec<Listener>, Error> {
     assert!(count > 0, "a server has at least one thread");
     let context = || format!("cannot listen on `{}`", path.display());
     let address = SocketAddrUnix::new(path).map_err(|errno| Error::io(context(), errno))?;
+    let lock = lock(path)?;
     let socket = match unix_socket(&address) {
         Err(Errno::ADDRINUSE) => {
-            remove_stale(path)?;
+            remove_stale(path, &address)?;
             unix_socket(&address)
         }
         other => other,
     };
     let socket = socket.map_err(|errno| Error::io(context(), errno))?;
-    let file = SocketFile::take(path).map_err(|error| Error::io(context(), error))?;
+    let file = SocketFile::take(path, lock).map_err(|errno| Error::io(context(), errno))?;
     let file = Some(Arc::new(file));
     let mut listeners = Vec::with_capacity(count);
     for _ in 1..count {
@@ -118,35 +121,64 @@ pub fn unix(path: &Path, count: usize) -> Result<Vec<Listener>, Error> {
 fn unix_socket(address: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
     // The file gets the mode of the socket, so it is never open to more people than at the end.
-    fchmod(&socket, Mode::from_raw_mode(UNIX_MODE))?;
+    fchmod(&socket, UNIX_MODE)?;
     bind(&socket, address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
 
-/// Removes the file of a server that is gone; refuses to remove anything else.
-fn remove_stale(path: &Path) -> Result<(), Error> {
+/// Takes `PATH.lock` for as long as this process is the one that listens at `path`. Without it, two servers that find the
+/// same stale file both remove it, one of them the other's new one. The lock's file is never removed: else two servers
+/// could hold locks of two files with one name.
+fn lock(path: &Path) -> Result<OwnedFd, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |errno| Error::io(format!("cannot lock `{}`", Path::new(&name).display()), errno);
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(&name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(in_use(path)),
+        Err(errno) => Err(failed(errno)),
+        Ok(()) => Ok(file),
+    }
+}
+
+fn in_use(path: &Path) -> Error {
+    let shown = path.display();
+    Error::AddressInUse(format!("`{shown}` is in use; hint: stop the other server or choose another path"))
+}
+
+/// Removes the file of a server that is gone; refuses to remove anything else. A server that knows nothing of our lock
+/// may listen there, so it is asked.
+fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     let shown = path.display();
     let metadata = fs::symlink_metadata(path).map_err(|error| Error::io(format!("cannot look at `{shown}`"), error))?;
     if !metadata.file_type().is_socket() {
         return Err(Error::Invalid(format!("`{shown}` exists and is not a socket")));
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.raw_os_error() == Some(Errno::CONNREFUSED.raw_os_error()) => {
+    let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None);
+    match probe.and_then(|probe| connect(&probe, address)) {
+        Err(Errno::CONNREFUSED) => {
             fs::remove_file(path).map_err(|error| Error::io(format!("cannot replace `{shown}`"), error))
         }
-        _ => {
-            Err(Error::AddressInUse(format!("`{shown}` is in use; hint: stop the other server or choose another path")))
-        }
+        // Its queue is full: somebody listens and is busy.
+        Ok(()) | Err(Errno::AGAIN) => Err(in_use(path)),
+        Err(errno) => Err(Error::io(format!("cannot tell whether somebody listens on `{shown}`"), errno)),
     }
 }
 
 impl SocketFile {
-    /// The file that was just bound. The mode is set again, since binding applied the umask to it.
-    fn take(path: &Path) -> std::io::Result<SocketFile> {
-        fs::set_permissions(path, fs::Permissions::from_mode(UNIX_MODE))?;
-        let metadata = fs::symlink_metadata(path)?;
-        Ok(SocketFile { path: path.to_owned(), device_and_inode: (metadata.dev(), metadata.ino()) })
+    /// The file that was just bound. The mode is set again, since binding applied the umask to it; through a descriptor,
+    /// so that a link that somebody puts in its place is not followed.
+    fn take(path: &Path, lock: OwnedFd) -> Result<SocketFile, Errno> {
+        let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let status = fstat(&file)?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::Socket {
+            return Err(Errno::EXIST);
+        }
+        chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), UNIX_MODE)?;
+        let device_and_inode = (status.st_dev, status.st_ino);
+        Ok(SocketFile { path: path.to_owned(), device_and_inode, _lock: lock })
     }
 }
 
@@ -239,11 +271,64 @@ mod tests {
         assert!(path.exists());
 
         let listeners = unix(&path, 2).expect("a stale file is replaced");
-        assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o777, UNIX_MODE);
+        assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o777, 0o660);
         assert!(matches!(unix(&path, 1), Err(Error::AddressInUse(_))));
 
         drop(listeners);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn of_two_servers_that_find_one_stale_file_one_listens() {
+        let path = scratch("race");
+        for round in 0..300 {
+            drop(std::os::unix::net::UnixListener::bind(&path).expect("a free path"));
+            let start = std::sync::Barrier::new(2);
+            let server = || {
+                start.wait();
+                unix(&path, 1)
+            };
+            let (first, second) = std::thread::scope(|scope| {
+                let other = scope.spawn(server);
+                (server(), other.join().expect("no panic"))
+            });
+            assert!(first.is_ok() != second.is_ok(), "round {round}: {first:?}, {second:?}");
+            let refused = [&first, &second].into_iter().find_map(|result| result.as_ref().err());
+            assert!(matches!(refused, Some(Error::AddressInUse(_))), "round {round}: {refused:?}");
+            std::os::unix::net::UnixStream::connect(&path).expect("the one that listens can be reached");
+        }
+    }
+
+    #[test]
+    fn a_server_without_our_lock_is_left_alone_though_its_queue_is_full() {
+        let path = scratch("full");
+        let address = SocketAddrUnix::new(&path).expect("a short path");
+        let theirs = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None).expect("a socket");
+        bind(&theirs, &address).expect("a free path");
+        listen(&theirs, 0).expect("it listens");
+        let mut waiting = Vec::new();
+        loop {
+            let client = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None).expect("a socket");
+            match connect(&client, &address) {
+                Ok(()) => waiting.push(client),
+                Err(errno) => break assert_eq!(errno, Errno::AGAIN),
+            }
+        }
+
+        assert!(matches!(unix(&path, 1), Err(Error::AddressInUse(_))));
+        assert!(path.exists());
+        fs::remove_file(&path).expect("ours");
+    }
+
+    #[test]
+    fn a_socket_of_another_kind_is_left_alone() {
+        let path = scratch("datagram");
+        let theirs = std::os::unix::net::UnixDatagram::bind(&path).expect("a free path");
+        let error = unix(&path, 1).expect_err("not ours").to_string();
+        assert!(error.contains("cannot tell whether somebody listens"), "{error}");
+        assert!(path.exists());
+        drop(theirs);
+        fs::remove_file(&path).expect("ours");
     }
 
     #[test]
