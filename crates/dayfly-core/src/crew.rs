@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::fair_queue::{FairQueue, Key, Room};
 use crate::idle::IdleThreads;
 use crate::stats::LaneStats;
-use crossbeam_queue::SegQueue;
+use dayfly_sys::pile::Pile;
 use dayfly_sys::thread as system;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,7 +70,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Crew<T> {
     options: Options,
-    inboxes: Vec<SegQueue<T>>,
+    inboxes: Vec<Pile<T>>,
     queue: Mutex<Queue<T>>,
     idle_workers: IdleThreads,
     idle_rescuers: IdleThreads,
@@ -124,7 +124,7 @@ impl<T: Task> Crew<T> {
         let rescue = Budget::new(rescue_per_second, RESCUE_BURST, Instant::now());
         Arc::new(Crew {
             options,
-            inboxes: (0..=options.submitters).map(|_| SegQueue::new()).collect(),
+            inboxes: (0..=options.submitters).map(|_| Pile::default()).collect(),
             queue: Mutex::new(Queue { tasks: FairQueue::default(), busy_workers: 0, rescue }),
             idle_workers: IdleThreads::new(options.workers),
             idle_rescuers: IdleThreads::new(options.rescuers),
@@ -246,7 +246,7 @@ impl<T: Task> Crew<T> {
 
     fn collect(&self, tasks: &mut FairQueue<T>) {
         for inbox in &self.inboxes {
-            while let Some(task) = inbox.pop() {
+            for task in inbox.take() {
                 tasks.push(task.tenant(), task.charged_ns(), task);
             }
         }

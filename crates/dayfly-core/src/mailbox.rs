@@ -1,19 +1,20 @@
 //! How other threads reach an I/O thread: late answers, and the word to stop.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{self, AtomicBool, AtomicU8};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_queue::SegQueue;
 use dayfly_http1::Ticket;
+use dayfly_sys::pile::Pile;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::error::Error;
 
-/// Where late answers for the connections of one I/O thread are put. Sending never blocks and takes no lock.
+/// Where late answers for the connections of one I/O thread are put. Sending never blocks and takes no lock, and neither
+/// does the owner wait for a sender: senders have low priority and may stand still for long.
 #[derive(Debug)]
 pub struct Mailbox<L> {
     shared: Arc<Shared<L>>,
@@ -21,7 +22,9 @@ pub struct Mailbox<L> {
 
 #[derive(Debug)]
 struct Shared<L> {
-    letters: SegQueue<Letter<L>>,
+    letters: Pile<Letter<L>>,
+    /// Letters that the owner has picked up and not looked at. Only the owner ever takes this lock.
+    picked_up: Mutex<VecDeque<Letter<L>>>,
     /// The owner sleeps, or is about to: the next sender wakes it. Between sleeps, sending costs no system call.
     asleep: AtomicBool,
     wake: Wake,
@@ -42,9 +45,14 @@ impl<L> Clone for Mailbox<L> {
     }
 }
 
-impl<L> Mailbox<L> {
+impl<L: Send> Mailbox<L> {
     pub(crate) fn new() -> Result<Mailbox<L>, Error> {
-        let shared = Shared { letters: SegQueue::new(), asleep: AtomicBool::new(false), wake: Wake::new()? };
+        let shared = Shared {
+            letters: Pile::default(),
+            picked_up: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            wake: Wake::new()?,
+        };
         Ok(Mailbox { shared: Arc::new(shared) })
     }
 
@@ -54,7 +62,7 @@ impl<L> Mailbox<L> {
     }
 
     /// Sends a late answer that is delivered after `delay`, rounded up to milliseconds.
-    pub fn post_after(&self, delay: Duration, ticket: Ticket, late: L) {
+    pub fn send_after(&self, delay: Duration, ticket: Ticket, late: L) {
         self.post(Letter { ticket, late, due: Some(Instant::now() + delay) });
     }
 
@@ -82,11 +90,19 @@ impl<L> Mailbox<L> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.shared.letters.is_empty()
+        self.shared.letters.is_empty() && self.picked_up().is_empty()
     }
 
     pub(crate) fn take(&self) -> Option<Letter<L>> {
-        self.shared.letters.pop()
+        let mut picked_up = self.picked_up();
+        if picked_up.is_empty() {
+            picked_up.extend(self.shared.letters.take());
+        }
+        picked_up.pop_front()
+    }
+
+    fn picked_up(&self) -> MutexGuard<'_, VecDeque<Letter<L>>> {
+        self.shared.picked_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn wake_fd(&self) -> BorrowedFd<'_> {

@@ -301,7 +301,7 @@ impl Elsewhere<'_> {
         let current = current.clone();
         let Some(admission) = current.tenant.admit(request.body.len() as u64, &current.limits) else {
             let letter = Late::refused(current, id, lane, spent);
-            return self.mailbox.post_after(REFUSAL_DELAY, ticket, Box::new(letter));
+            return self.mailbox.send_after(REFUSAL_DELAY, ticket, Box::new(letter));
         };
         let left = Arc::new(AtomicBool::new(false));
         self.awaited.insert(ticket, left.clone());

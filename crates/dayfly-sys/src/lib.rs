@@ -10,6 +10,7 @@
 //!  guest          a store, its memory and its slot as one value: the safe way to use all of the above
 //!  code           machine code from the owner-only cache
 //!  thread         clocks, scheduling, affinity, one record for each thread
+//!  pile           what threads put down for another without a lock
 //!  pagemap        what the kernel says about the pages of a slot
 //! ```
 #![allow(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod guest;
 pub mod image;
 mod map;
 mod pagemap;
+pub mod pile;
 pub mod protect;
 mod slot;
 pub mod thread;

@@ -51,7 +51,7 @@ impl Handler for Application {
             }
             ("delayed", milliseconds) => {
                 let delay = Duration::from_millis(number(milliseconds) as u64);
-                self.mailbox.post_after(delay, ticket, format!("after {milliseconds}"));
+                self.mailbox.send_after(delay, ticket, format!("after {milliseconds}"));
                 respond.later()
             }
             ("large", bytes) => respond.send(200, b"", &vec![b'x'; number(bytes)]),
