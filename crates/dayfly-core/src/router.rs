@@ -6,7 +6,9 @@
 
 use crate::error::Error;
 use arc_swap::{ArcSwap, Cache};
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// RFC 1035 section 2.3.4.
@@ -68,31 +70,66 @@ fn checked_path(path: &str) -> Result<String, Error> {
 /// One state of the table.
 #[derive(Debug)]
 pub struct Routes<T> {
-    targets: BTreeMap<Arc<str>, (Mounts, Arc<T>)>,
-    hosts: HashMap<String, Arc<T>, foldhash::fast::RandomState>,
-    prefixes: HashMap<String, Arc<T>, foldhash::fast::RandomState>,
+    targets: Table<Target<T>>,
+    hosts: Table<Owned<T>>,
+    prefixes: Table<Owned<T>>,
+    /// How many prefixes have so many slashes.
+    prefix_segments: BTreeMap<usize, usize>,
     /// Slashes in the longest prefix: bounds the look-ups for one path.
     prefix_segments_max: usize,
 }
 
+/// What is mounted under a name, and where.
+#[derive(Debug)]
+struct Target<T> {
+    mounts: Arc<Mounts>,
+    target: Arc<T>,
+}
+
+/// What a host or a prefix leads to, and under which name that is mounted.
+#[derive(Debug)]
+struct Owned<T> {
+    name: Arc<str>,
+    target: Arc<T>,
+}
+
+impl<T> Clone for Target<T> {
+    fn clone(&self) -> Target<T> {
+        Target { mounts: self.mounts.clone(), target: self.target.clone() }
+    }
+}
+
+impl<T> Clone for Owned<T> {
+    fn clone(&self) -> Owned<T> {
+        Owned { name: self.name.clone(), target: self.target.clone() }
+    }
+}
+
+impl<T> Clone for Routes<T> {
+    fn clone(&self) -> Routes<T> {
+        Routes {
+            targets: self.targets.clone(),
+            hosts: self.hosts.clone(),
+            prefixes: self.prefixes.clone(),
+            prefix_segments: self.prefix_segments.clone(),
+            prefix_segments_max: self.prefix_segments_max,
+        }
+    }
+}
+
 impl<T> Default for Routes<T> {
     fn default() -> Routes<T> {
-        Routes::of(BTreeMap::new())
+        Routes {
+            targets: Table::default(),
+            hosts: Table::default(),
+            prefixes: Table::default(),
+            prefix_segments: BTreeMap::new(),
+            prefix_segments_max: 0,
+        }
     }
 }
 
 impl<T> Routes<T> {
-    fn of(targets: BTreeMap<Arc<str>, (Mounts, Arc<T>)>) -> Routes<T> {
-        let mut hosts = HashMap::default();
-        let mut prefixes: HashMap<String, Arc<T>, _> = HashMap::default();
-        for (mounts, target) in targets.values() {
-            hosts.extend(mounts.hosts.iter().map(|host| (host.clone(), target.clone())));
-            prefixes.extend(mounts.paths.iter().map(|path| (path.clone(), target.clone())));
-        }
-        let prefix_segments_max = prefixes.keys().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
-        Routes { targets, hosts, prefixes, prefix_segments_max }
-    }
-
     /// What answers for this host (without port) and path, and how many octets of the path are its mount prefix.
     pub fn find(&self, host: &str, path: &str) -> Option<(&Arc<T>, usize)> {
         match self.find_host(host) {
@@ -101,24 +138,31 @@ impl<T> Routes<T> {
         }
     }
 
+    /// Is this host (without port) wholly a tenant's own?
+    pub fn has_host(&self, host: &str) -> bool {
+        self.find_host(host).is_some()
+    }
+
     fn find_host(&self, host: &str) -> Option<&Arc<T>> {
         let name = host.strip_suffix('.').unwrap_or(host);
-        if name.bytes().any(|b| b.is_ascii_uppercase()) && name.len() <= HOST_BYTES_MAX {
-            return self.hosts.get(&name.to_ascii_lowercase());
-        }
-        self.hosts.get(name)
+        let owned = if name.bytes().any(|b| b.is_ascii_uppercase()) && name.len() <= HOST_BYTES_MAX {
+            self.hosts.get(&name.to_ascii_lowercase())
+        } else {
+            self.hosts.get(name)
+        };
+        owned.map(|owned| &owned.target)
     }
 
     /// Tries the longest prefix that can match first, then shorter ones, down to the empty one.
     fn find_prefix(&self, path: &str) -> Option<(&Arc<T>, usize)> {
-        if self.prefixes.is_empty() {
+        if self.prefix_segments.is_empty() {
             return None;
         }
         let slashes = memchr::memchr_iter(b'/', path.as_bytes()).skip(1);
         let mut end = slashes.chain([path.len()]).take(self.prefix_segments_max).last().unwrap_or(0);
         loop {
-            if let Some(target) = self.prefixes.get(&path[..end]) {
-                return Some((target, end));
+            if let Some(owned) = self.prefixes.get(&path[..end]) {
+                return Some((&owned.target, end));
             }
             end = memchr::memrchr(b'/', &path.as_bytes()[..end])?;
         }
@@ -126,26 +170,109 @@ impl<T> Routes<T> {
 
     /// What is mounted under this name.
     pub fn get(&self, name: &str) -> Option<&Arc<T>> {
-        self.targets.get(name).map(|(_, target)| target)
+        self.targets.get(name).map(|mounted| &mounted.target)
     }
 
-    /// Everything that is mounted, in the order of the names.
+    /// Everything that is mounted, in no order.
     pub fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<T>)> {
-        self.targets.iter().map(|(name, (_, target))| (name, target))
+        self.targets.iter().map(|(name, mounted)| (name, &mounted.target))
     }
 
     fn conflict(&self, name: &str, mounts: &Mounts) -> Option<String> {
-        let others = || self.targets.iter().filter(|(other, _)| &***other != name);
-        let taken = |what: &str, mount: &str, by: &str| Some(format!("{what} `{mount}` already belongs to `{by}`"));
-        for (other, (theirs, _)) in others() {
-            if let Some(host) = mounts.hosts.iter().find(|host| theirs.hosts.contains(host)) {
-                return taken("host", host, other);
-            }
-            if let Some(path) = mounts.paths.iter().find(|path| theirs.paths.contains(path)) {
-                return taken("path", if path.is_empty() { "/" } else { path }, other);
+        let taken = |table: &Table<Owned<T>>, mount: &str| {
+            table.get(mount).filter(|owned| &*owned.name != name).map(|owned| owned.name.clone())
+        };
+        let host = mounts.hosts.iter().find_map(|host| Some(("host", host.as_str(), taken(&self.hosts, host)?)));
+        let (what, mount, by) = host.or_else(|| {
+            mounts.paths.iter().find_map(|path| Some(("path", path.as_str(), taken(&self.prefixes, path)?)))
+        })?;
+        Some(format!("{what} `{}` already belongs to `{by}`", if mount.is_empty() { "/" } else { mount }))
+    }
+
+    fn mount(&mut self, name: &Arc<str>, mounts: Arc<Mounts>, target: Arc<T>) {
+        let owned = Owned { name: name.clone(), target: target.clone() };
+        for host in &mounts.hosts {
+            self.hosts.insert(host, owned.clone());
+        }
+        for path in &mounts.paths {
+            if self.prefixes.insert(path, owned.clone()).is_none() {
+                *self.prefix_segments.entry(path.matches('/').count()).or_default() += 1;
             }
         }
-        None
+        self.targets.insert(name, Target { mounts, target });
+        self.bound_prefixes();
+    }
+
+    /// False if nothing has this name.
+    fn unmount(&mut self, name: &str) -> bool {
+        let Some(mounted) = self.targets.remove(name) else { return false };
+        for host in &mounted.mounts.hosts {
+            self.hosts.remove(host);
+        }
+        for path in &mounted.mounts.paths {
+            let segments = path.matches('/').count();
+            if self.prefixes.remove(path).is_some()
+                && let Some(count) = self.prefix_segments.get_mut(&segments)
+            {
+                *count -= 1;
+            }
+        }
+        self.bound_prefixes();
+        true
+    }
+
+    fn bound_prefixes(&mut self) {
+        self.prefix_segments.retain(|_, count| *count > 0);
+        self.prefix_segments_max = self.prefix_segments.last_key_value().map_or(0, |(segments, _)| *segments);
+    }
+}
+
+/// Parts of a table. With 10,000 entries each has 40, which are copied in about 2 us.
+const PARTS: usize = 256;
+
+/// A map in parts that it shares with its earlier states: a change copies the part that it is in and no other.
+#[derive(Debug)]
+struct Table<V> {
+    parts: Vec<Arc<HashMap<Arc<str>, V, RandomState>>>,
+    /// Chooses the part. Not the hash of the parts themselves, which would be alike in each.
+    choice: RandomState,
+}
+
+impl<V> Clone for Table<V> {
+    fn clone(&self) -> Table<V> {
+        Table { parts: self.parts.clone(), choice: self.choice.clone() }
+    }
+}
+
+impl<V> Default for Table<V> {
+    fn default() -> Table<V> {
+        Table { parts: vec![Arc::default(); PARTS], choice: RandomState::default() }
+    }
+}
+
+impl<V> Table<V> {
+    fn part(&self, key: &str) -> usize {
+        self.choice.hash_one(key) as usize % PARTS
+    }
+
+    fn get(&self, key: &str) -> Option<&V> {
+        self.parts[self.part(key)].get(key)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+}
+
+impl<V: Clone> Table<V> {
+    fn insert(&mut self, key: &str, value: V) -> Option<V> {
+        let part = self.part(key);
+        Arc::make_mut(&mut self.parts[part]).insert(key.into(), value)
+    }
+
+    fn remove(&mut self, key: &str) -> Option<V> {
+        let part = self.part(key);
+        Arc::make_mut(&mut self.parts[part]).remove(key)
     }
 }
 
@@ -166,19 +293,20 @@ impl<T> Default for Router<T> {
 
 impl<T> Router<T> {
     /// Mounts a target under a name, in place of the one that had the name before. Requests that come later find it;
-    /// requests in flight keep what they found. Copies the table: 0.3 ms with 10,000 tenants.
+    /// requests in flight keep what they found. Copies only the parts of the table that change:
+    /// 10 to 15 us a publish with 10,000 tenants.
     ///
     /// # Errors
     /// `Invalid` if a host or path is malformed or belongs to another name; then nothing has changed.
     pub fn publish(&self, name: &Arc<str>, mounts: &Mounts, target: Arc<T>) -> Result<(), Error> {
-        let mounts = mounts.checked()?;
+        let mounts = Arc::new(mounts.checked()?);
         self.replace(|routes| {
             if let Some(conflict) = routes.conflict(name, &mounts) {
                 return Err(Error::Invalid(conflict));
             }
-            let mut targets = routes.targets.clone();
-            targets.insert(name.clone(), (mounts, target));
-            Ok(targets)
+            routes.unmount(name);
+            routes.mount(name, mounts, target);
+            Ok(())
         })
     }
 
@@ -188,21 +316,16 @@ impl<T> Router<T> {
     /// `Invalid` if nothing has this name.
     pub fn retire(&self, name: &str) -> Result<(), Error> {
         self.replace(|routes| {
-            let mut targets = routes.targets.clone();
-            match targets.remove(name) {
-                Some(_) => Ok(targets),
-                None => Err(Error::Invalid(format!("there is no tenant `{name}`"))),
-            }
+            let known = routes.unmount(name);
+            known.then_some(()).ok_or_else(|| Error::Invalid(format!("there is no tenant `{name}`")))
         })
     }
 
-    fn replace(
-        &self,
-        targets: impl FnOnce(&Routes<T>) -> Result<BTreeMap<Arc<str>, (Mounts, Arc<T>)>, Error>,
-    ) -> Result<(), Error> {
+    fn replace(&self, change: impl FnOnce(&mut Routes<T>) -> Result<(), Error>) -> Result<(), Error> {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Arc::new(Routes::of(targets(&self.current.load())?));
-        replaced.push(self.current.swap(next));
+        let mut next = Routes::clone(&self.current.load());
+        change(&mut next)?;
+        replaced.push(self.current.swap(Arc::new(next)));
         replaced.retain(|routes| Arc::strong_count(routes) > 1);
         Ok(())
     }
@@ -344,6 +467,40 @@ mod tests {
         }
         assert_eq!(router.routes().all().count(), 1);
         assert!(router.retire("b").is_err());
+    }
+
+    #[test]
+    fn a_publish_copies_little_of_a_large_table() {
+        let router = Arc::new(Router::default());
+        let publish = |number: usize, host: &str| {
+            let name = format!("t{number}");
+            let mounts = mounts(&[host], &[&format!("/{name}/a/b")]);
+            router.publish(&name.as_str().into(), &mounts, Arc::new(name.clone())).expect("no conflict");
+        };
+        let began = std::time::Instant::now();
+        (0..10_000).for_each(|number| publish(number, &format!("t{number}.localhost")));
+        println!("{:?} a publish", began.elapsed() / 10_000);
+        let before = router.routes();
+        publish(77, "elsewhere");
+        let after = router.routes();
+        let copied = |old: &Table<Owned<String>>, new: &Table<Owned<String>>| {
+            old.parts.iter().zip(&new.parts).filter(|(old, new)| !Arc::ptr_eq(old, new)).count()
+        };
+        assert_eq!(copied(&before.prefixes, &after.prefixes), 1);
+        assert!(copied(&before.hosts, &after.hosts) <= 2, "one host goes and another comes");
+        assert_eq!(after.all().count(), 10_000);
+        assert!(before.has_host("t77.localhost") && !after.has_host("t77.localhost") && after.has_host("elsewhere"));
+    }
+
+    #[test]
+    fn the_longest_prefix_is_forgotten_with_its_tenant() {
+        let router = router(&[("z", &[], &["/z"]), ("deep", &[], &["/z/a/b", "/y/a/b"])]);
+        assert_eq!(router.routes().prefix_segments_max, 3);
+        router.retire("deep").expect("it is there");
+        assert_eq!(router.routes().prefix_segments_max, 1);
+        assert_eq!(found(&router, "", "/z/a/b"), Some(is("z", 2)));
+        router.retire("z").expect("it is there");
+        assert_eq!(found(&router, "", "/z"), None);
     }
 
     #[test]
