@@ -52,7 +52,7 @@ class ServerOptions:
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) or `unix` whose word about the client is believed; everybody else's is removed."""
     baseline_path: str | None = None
-    """Path that answers `baseline_body` from the same HTTP code with no sandbox."""
+    """Path that answers `baseline_body` from the same HTTP code with no sandbox, on hosts that are no tenant's own."""
     baseline_body: bytes = field(default=PAGE, repr=False)
     baseline_content_type: str = "text/plain"
 

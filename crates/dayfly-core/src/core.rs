@@ -130,7 +130,8 @@ pub struct ServerOptions {
     pub unix_paths: Vec<PathBuf>,
     /// Networks, addresses or `unix`, whose word about the client is believed. Default none.
     pub trusted_proxies: Vec<String>,
-    /// Path that answers `baseline_body` from the same HTTP code with no sandbox. Default none.
+    /// Path that answers `baseline_body` from the same HTTP code with no sandbox, on hosts that are no tenant's own.
+    /// Default none.
     pub baseline_path: Option<String>,
     /// What it answers. Default nothing.
     pub baseline_body: String,

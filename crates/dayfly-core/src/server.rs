@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// refusals alone would fill the I/O thread (a queue of 8 beside 64 such clients took two thirds of a neighbour's rate).
 const REFUSAL_DELAY: Duration = Duration::from_millis(20);
 
-/// The page that is answered without a sandbox, for comparison.
+/// The page that is answered without a sandbox, for comparison; on all hosts that are no tenant's own.
 #[derive(Clone, Debug)]
 pub struct Baseline {
     /// The one path, compared as received.
@@ -191,8 +191,13 @@ impl Server {
         }
     }
 
-    fn baseline(&self, head: &Head<'_>) -> Option<&Baseline> {
-        self.shared.baseline.as_ref().filter(|baseline| baseline.path == head.path)
+    /// The baseline answers at its path, before every prefix, but never on a tenant's own host.
+    fn asks_baseline(&mut self, head: &Head<'_>, peer: &Peer) -> bool {
+        if self.shared.baseline.as_ref().is_none_or(|baseline| baseline.path != head.path) {
+            return false;
+        }
+        let origin = self.shared.trusted_proxies.origin(peer, head);
+        !self.routes.routes().has_host(origin.authority.host)
     }
 }
 
@@ -200,7 +205,7 @@ impl Handler for Server {
     type Late = Box<Late>;
 
     fn admit(&mut self, head: &Head<'_>, peer: &Peer) -> Result<u64, Refusal> {
-        if self.baseline(head).is_some() {
+        if self.asks_baseline(head, peer) {
             return Ok(0);
         }
         let origin = self.shared.trusted_proxies.origin(peer, head);
@@ -226,7 +231,9 @@ impl Handler for Server {
         ticket: Ticket,
         respond: Respond<'_>,
     ) -> Answered {
-        if let Some(baseline) = self.baseline(&request.head) {
+        if self.asks_baseline(&request.head, peer)
+            && let Some(baseline) = &self.shared.baseline
+        {
             self.counters.baseline.add(1);
             return respond.send(200, &baseline.field_lines, &baseline.body);
         }

@@ -50,9 +50,8 @@ fn the_longest_head_fits_beside_its_host() {
     let mut client = bed.connect();
     let host = "h".repeat(255);
     let head = format!("GET /echo/{} HTTP/1.1\r\nHost: {host}\r\n", "p".repeat((16 << 10) - 6));
-    let mut fields = String::new();
-    (0..98).for_each(|n| fields += &format!("F{n}: {}\r\n", "v".repeat(320)));
-    client.write((head + &fields + "\r\n").as_bytes());
+    let fields: Vec<_> = (0..98).map(|n| format!("F{n}: {}\r\n", "v".repeat(320))).collect();
+    client.write((head + &fields.concat() + "\r\n").as_bytes());
     assert_eq!(client.receive().status, 200);
     client.write(format!("GET /echo HTTP/1.1\r\nHost: {host}h\r\n\r\n").as_bytes());
     assert_eq!(client.receive().status, 400);
@@ -206,6 +205,10 @@ fn the_baseline_path_is_answered_without_a_tenant() {
     assert_eq!(names(&plain.fields), names(&sandboxed.fields));
     assert_eq!(bed.stats().threads[0].baseline, 1);
     bed.get("/plain/x").check_problem(404, None);
+    let mut client = bed.connect();
+    client.write(b"POST /plain HTTP/1.1\r\nHost: hello.localhost\r\nContent-Length: 1\r\n\r\nx");
+    assert_eq!(client.receive().status, 200);
+    assert_eq!(bed.stats().threads[0].baseline, 1, "a tenant's own host is wholly its tenant's");
 }
 
 #[test]
