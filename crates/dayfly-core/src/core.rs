@@ -313,7 +313,8 @@ impl Core {
         Ok(())
     }
 
-    /// Serves until [`Core::stop`]; blocks. Calls `on_ready` with the address once connections are answered.
+    /// Serves until [`Core::stop`]; blocks. Calls `on_ready` with the address once connections are answered. Raises
+    /// the process's limit of descriptors as far as it may: each connection needs one.
     ///
     /// # Errors
     /// `AddressInUse`, `Invalid` or `Io` before `on_ready`; `Io` after it if a thread cannot go on.
@@ -321,6 +322,7 @@ impl Core {
         if self.busy.swap(true, Ordering::Acquire) {
             return Err(Error::Invalid("this core serves already".to_owned()));
         }
+        event_loop::raise_descriptor_limit();
         let stop = lock(&self.stop).clone();
         let served = self.serve_until(&stop, options, on_ready);
         if let Some(serving) = lock(&self.serving).take() {
