@@ -75,8 +75,9 @@ def test_a_built_tenant_is_served(serve: Serve, run: Run, make_tenant: MakeTenan
         assert server.get(host="one.localhost").body == b"hello"
 
 
-@pytest.mark.parametrize("file", ["code.wasm", "image", "manifest.json"])
-@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+@pytest.mark.parametrize(
+    ("file", "damage"), [("code.wasm", "flip"), ("image", "cut"), ("manifest.json", "flip"), ("image", "remove")]
+)
 def test_a_damaged_release_is_never_served(
     serve: Serve, make_tenant: MakeTenant, tmp_path: Path, file: str, damage: str
 ) -> None:
