@@ -149,6 +149,8 @@ counters! {
     slots,
     /// Slots made since the start.
     slots_made,
+    /// Runs after which a slot was made equal to its image again; counted in lots.
+    restores,
     /// Slots ended because a run was stopped in the middle, or their state is in doubt.
     discards,
     /// Slots ended because the budget of slots or mappings was used up.

@@ -26,7 +26,7 @@ use wasmtime::{AsContextMut, Instance, TypedFunc};
 /// A whole memory is compared at every so many checks of a slot.
 const WHOLE_CHECK_EVERY: u32 = 10_000;
 /// A release learns what its program writes to from one restore in this many, each a lock.
-const LEARN_EVERY: u32 = 256;
+const LEARN_EVERY: u64 = 256;
 /// A content buffer that grew beyond this is given back after the request.
 const BODY_BYTES_KEPT: usize = 64 << 10;
 
@@ -51,7 +51,8 @@ pub struct Sandbox {
     /// A run was stopped in the middle: what it left behind is not worth knowing.
     aborted: bool,
     /// Clean restores so far.
-    runs: u32,
+    runs: u64,
+    runs_counted: u64,
     checks: Checks,
 }
 
@@ -83,8 +84,18 @@ impl Sandbox {
         Counters::add(&counters.slots, 1);
         Counters::add(&counters.slots_made, 1);
         let release = Arc::clone(release);
-        let mut sandbox =
-            Sandbox { guest, instance, entry, places, release, cpu_ns: 0, aborted: false, runs: 0, checks };
+        let mut sandbox = Sandbox {
+            guest,
+            instance,
+            entry,
+            places,
+            release,
+            cpu_ns: 0,
+            aborted: false,
+            runs: 0,
+            runs_counted: 0,
+            checks,
+        };
         sandbox.expect_writes()?;
         Ok(sandbox)
     }
@@ -189,7 +200,7 @@ impl Sandbox {
         if self.aborted || self.has_state_outside_memory() || !self.guest.restore() {
             return self.discard();
         }
-        self.runs = self.runs.wrapping_add(1);
+        self.runs += 1;
         if self.runs.is_multiple_of(LEARN_EVERY) {
             self.learn_writes();
         }
@@ -223,7 +234,15 @@ impl Sandbox {
             expected.clear();
             expected.extend(self.guest.hot());
         }
-        Counters::add(&self.release.engine().counters().faults, u64::from(self.guest.take_faults()));
+        self.count();
+    }
+
+    /// Adds to the engine's counters what has happened since the last time.
+    fn count(&mut self) {
+        let counters = self.release.engine().counters();
+        Counters::add(&counters.restores, self.runs - self.runs_counted);
+        self.runs_counted = self.runs;
+        Counters::add(&counters.faults, u64::from(self.guest.take_faults()));
     }
 
     #[cold]
@@ -284,7 +303,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         let counters = self.release.engine().counters();
         Counters::subtract(&counters.slots, 1);
-        Counters::add(&counters.faults, u64::from(self.guest.take_faults()));
+        self.count();
     }
 }
 

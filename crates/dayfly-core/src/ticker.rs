@@ -5,6 +5,7 @@
 //! and the next beat wakes it. The two cannot miss each other: the ticker says that it sleeps, then makes every thread
 //! of the process pass a fence (`membarrier`), and then looks once more.
 
+use dayfly_sys::fault;
 use dayfly_sys::thread::fence_all_threads;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +20,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const IDLE_TICKS_MAX: u32 = 50;
 /// How often it looks where the kernel has no fence for it to sleep by.
 const UNFENCED_IDLE: Duration = Duration::from_millis(10);
+/// Ticks between two looks whether the fault handler is still on top.
+const FAULT_CHECK_TICKS: u32 = 64;
 /// The I/O threads must not wait for the ticker's time slice to end, and it is due every millisecond.
 const SLICE_NS: u64 = 100_000;
 
@@ -162,8 +165,15 @@ impl Drop for Ticker {
 impl Shared {
     fn tick_while_needed(&self, engine: &EngineWeak) {
         let (mut last, mut idle) = (beats(), 0);
-        while !self.ended.load(Ordering::SeqCst) {
+        for tick in 0_u32.. {
             thread::sleep(TICK);
+            if self.ended.load(Ordering::SeqCst) {
+                return;
+            }
+            if tick.is_multiple_of(FAULT_CHECK_TICKS) {
+                // Somebody may have installed a handler without making a slot. If this fails, the next slot reports it.
+                fault::ensure_on_top().ok();
+            }
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
             self.ticks.add_one();

@@ -106,14 +106,6 @@ impl<T: 'static> Guest<T> {
         self.slot.restore()
     }
 
-    /// Gives all pages back to the image and forgets which ones the program writes to.
-    ///
-    /// # Errors
-    /// The system refuses; drop the guest.
-    pub fn rearm(&mut self) -> io::Result<()> {
-        self.slot.rearm()
-    }
-
     /// Opens pages that the program is expected to write to: each saves the signal of a first write.
     ///
     /// # Errors

@@ -121,3 +121,46 @@ fn read(map: &OwnedFd, base: usize, pages: u32, expected: &impl Fn(u32) -> bool)
     let own = entries.chunks_exact(8).enumerate().filter(|(_, entry)| own(entry)).map(|(page, _)| page as u32);
     Ok(own.into_iter().find(|page| !expected(*page)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::SealedImage;
+    use crate::map::{self, Reservation};
+
+    #[test]
+    fn both_ways_of_asking_find_the_page_that_is_the_slots_own() {
+        const PAGES: u32 = 300;
+        let space = Reservation::new(PAGES as usize * PAGE_BYTES).expect("address space");
+        let content = [7; PAGE_BYTES];
+        let image = SealedImage::new(space.bytes(), [(3, &content[..]), (4, &content[..])].into_iter());
+        let image = image.expect("memory files work here");
+        // SAFETY: the reservation is ours alone, and nothing refers to it yet.
+        unsafe {
+            image.map_at(space.base()).expect("it can be mapped");
+            map::protect(space.base(), space.bytes(), true).expect("it can be opened");
+        }
+        let at = |page: usize| space.base().wrapping_add(page * PAGE_BYTES);
+        // SAFETY: the pages are mapped and readable.
+        let sum: u32 = (0..200).map(|page| u32::from(unsafe { at(page).read_volatile() })).sum();
+        assert_eq!(sum, 14, "reading makes no page the slot's own, nor do zero pages count");
+        let asked = |expected: &dyn Fn(u32) -> bool| {
+            let (map, base) = (pagemap().expect("the kernel tells"), space.base() as usize);
+            // The page map itself does not tell zero pages from others.
+            let zero = |page: u32| page < 200 && !matches!(page, 3 | 4);
+            let read = read(map, base, PAGES, &|page| expected(page) || zero(page)).expect("it can be read");
+            match scan(map, base, PAGES, &expected) {
+                Ok(scanned) => assert_eq!(scanned, read),
+                Err(error) => assert!(matches!(error, Errno::NOTTY | Errno::INVAL), "{error}"),
+            }
+            read
+        };
+        assert_eq!(asked(&|_| false), None);
+        for page in [4, 250, 299] {
+            // SAFETY: the page is mapped and writable, and nobody refers to it.
+            unsafe { at(page).write_volatile(1) };
+            assert_eq!(asked(&|own| own != page as u32), Some(page as u32));
+            assert_eq!(asked(&|own| matches!(own, 4 | 250 | 299)), None);
+        }
+    }
+}

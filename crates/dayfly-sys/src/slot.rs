@@ -253,20 +253,6 @@ impl Slot {
         state.hot_pages.store(count as u32, Ordering::Relaxed);
     }
 
-    /// Gives every page back to the image and forgets the hot set: what an aborted run wrote says nothing about the next.
-    pub(crate) fn rearm(&mut self) -> io::Result<()> {
-        let state = &self.state;
-        state.protection.close_all(&state.area)?;
-        for page in state.hot() {
-            state.clean[page.load(Ordering::Relaxed) as usize].store(COLD, Ordering::Relaxed);
-        }
-        state.hot_pages.store(0, Ordering::Relaxed);
-        state.run_start.store(0, Ordering::Relaxed);
-        state.run_end.store(0, Ordering::Relaxed);
-        state.untracked.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-
     /// Pages restored after each request.
     #[inline]
     pub(crate) fn hot_pages(&self) -> usize {
