@@ -38,6 +38,8 @@ use std::time::{Duration, Instant};
 
 /// Length of an I/O thread's time slice: it gets the processor soon after it wakes, and others soon after that.
 const IO_SLICE_NS: u64 = 100_000;
+/// Descriptors that are not for connections.
+const DESCRIPTORS_KEPT: u64 = 256;
 
 /// How sandboxes are made and where they run.
 #[derive(Clone, Debug, Deserialize)]
@@ -101,7 +103,11 @@ impl CoreOptions {
 
     fn event_loop(&self) -> event_loop::Options {
         let spin = self.spin_us.map_or(Spin::Auto, |us| Spin::For(Duration::from_micros(us.into())));
-        event_loop::Options { spin, ..event_loop::Options::default() }
+        let defaults = event_loop::Options::default();
+        // Clients must not take the descriptors that releases, logs and the code cache are opened with.
+        let descriptors = event_loop::raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT);
+        let share = usize::try_from(descriptors).unwrap_or(usize::MAX) / self.threads;
+        event_loop::Options { spin, connections_max: defaults.connections_max.min(share.max(1)), ..defaults }
     }
 }
 

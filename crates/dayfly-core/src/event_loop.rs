@@ -47,7 +47,7 @@ const EVENTS: usize = 256;
 const ACCEPTS: usize = 64;
 /// Late answers delivered before clients get their turn: each may be followed by further requests of its client.
 const LETTERS: usize = 64;
-/// A connection that holds no more than this is never shed.
+/// A connection that moves and holds no more than this is not shed.
 const HELD_BYTES_FAIR: usize = 64 << 10;
 /// Deadlines that pass before clients get their turn: each costs two system calls, and thousands may fall into one second.
 const EXPIRIES: u64 = 64;
@@ -58,10 +58,12 @@ const FRESH_SECONDS: u32 = 2;
 /// How an event loop treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Connections of one thread at a time; further ones wait in the kernel's queue. Default 16,384.
+    /// Connections of one thread at a time. A further one takes the place of one between requests; if there is none, it
+    /// waits in the kernel's queue. Default 16,384.
     pub connections_max: usize,
-    /// Octets that one thread holds for unfinished requests and unsent answers of all its connections. Beyond it a
-    /// connection that holds more than 64 KiB is refused or cut when it next moves. Default 256 MiB.
+    /// Octets that one thread holds for unfinished requests and unsent answers of all its connections. Beyond it those
+    /// connections are refused or cut that hold most and have made no progress for longest, and if that gives no room,
+    /// whoever holds more than 64 KiB when it next moves. Default 256 MiB.
     pub held_bytes_max: usize,
     /// What a thread does when it has nothing to do.
     pub spin: Spin,
@@ -155,6 +157,11 @@ struct Running<'h, H: Handler> {
     clients: Clients,
     /// What all clients hold together.
     held_bytes: usize,
+    /// Behind the last place that was cleared for a newcomer: of those that fall due in the same second, one after the
+    /// other.
+    hand: u32,
+    /// The second in which the clients were last looked through for those that hold much and do not move.
+    shed_at: u32,
     /// Clients with more to do though no event will say so.
     ready: VecDeque<u32>,
     time: Time,
@@ -187,6 +194,8 @@ impl<'h, H: Handler> Running<'h, H> {
             resting: true,
             clients: Clients::default(),
             held_bytes: 0,
+            hand: 0,
+            shed_at: u32::MAX,
             ready: VecDeque::new(),
             time: Time::new(),
             next_check: u32::MAX,
@@ -381,10 +390,41 @@ impl<'h, H: Handler> Running<'h, H> {
         self.held_bytes = self.held_bytes + held_bytes - std::mem::replace(&mut client.held_bytes, held_bytes);
         self.clients.set_deadline(index, deadline);
         self.next_check = self.next_check.min(deadline);
-        if self.held_bytes > self.options.held_bytes_max && held_bytes > HELD_BYTES_FAIR {
-            self.gauges.shed.fetch_add(1, Ordering::Relaxed);
-            self.step(index, |connection, out, context| connection.shed(out, context) == Expiry::Answered);
+        if self.held_bytes > self.options.held_bytes_max {
+            self.make_room();
+            if self.held_bytes > self.options.held_bytes_max && held_bytes > HELD_BYTES_FAIR {
+                self.shed(index);
+            }
         }
+    }
+
+    /// Once a second at most: sheds those that hold most for longest without progress, until a quarter of the bound is free.
+    fn make_room(&mut self) {
+        let now = self.time.seconds();
+        if std::mem::replace(&mut self.shed_at, now) == now {
+            return;
+        }
+        let mut still = Vec::new();
+        for index in 0..self.clients.places() {
+            let Some((_, client)) = self.clients.at(index) else { continue };
+            // The second that has begun says nothing yet.
+            let seconds = now.saturating_sub(client.connection.still_since() + 1) as usize;
+            if seconds > 0 && client.held_bytes > 0 && client.connection.awaits().is_none() {
+                still.push((seconds * client.held_bytes, index));
+            }
+        }
+        still.sort_unstable();
+        while self.held_bytes > self.options.held_bytes_max / 4 * 3
+            && let Some((_, index)) = still.pop()
+        {
+            self.shed(index);
+        }
+    }
+
+    /// Refuses or cuts what a client has under way.
+    fn shed(&mut self, index: u32) {
+        self.gauges.shed.fetch_add(1, Ordering::Relaxed);
+        self.step(index, |connection, out, context| connection.shed(out, context) == Expiry::Answered);
     }
 
     fn close(&mut self, index: u32) {
@@ -428,13 +468,21 @@ impl<'h, H: Handler> Running<'h, H> {
     /// Takes connections that wait; false if there are no more for now.
     fn accept(&mut self, number: usize) -> bool {
         for _ in 0..ACCEPTS {
-            let Some(listener) = self.listeners.get(number) else { return false };
-            if self.clients.count() >= self.options.connections_max {
+            let full = self.clients.count() >= self.options.connections_max;
+            let idle = if full { self.longest_idle() } else { None };
+            if full && idle.is_none() {
                 self.rest();
                 return false;
             }
+            let Some(listener) = self.listeners.get(number) else { return false };
             match listener.accept() {
-                Ok((socket, peer)) => self.welcome(socket, peer),
+                Ok((socket, peer)) => {
+                    if let Some(index) = idle {
+                        self.hand = index + 1;
+                        self.close(index);
+                    }
+                    self.welcome(socket, peer);
+                }
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                     self.rest();
@@ -444,6 +492,21 @@ impl<'h, H: Handler> Running<'h, H> {
             }
         }
         true
+    }
+
+    /// The connection between requests that would be closed soonest: it makes room, so that silent ones keep nobody out.
+    fn longest_idle(&mut self) -> Option<u32> {
+        let (hand, places) = (self.hand.min(self.clients.places()), self.clients.places());
+        let mut longest = None;
+        for index in (hand..places).chain(0..hand) {
+            let deadline = self.clients.deadline(index);
+            if longest.is_none_or(|(least, _)| deadline < least)
+                && self.clients.at(index).is_some_and(|(_, client)| client.connection.is_idle())
+            {
+                longest = Some((deadline, index));
+            }
+        }
+        longest.map(|(_, index)| index)
     }
 
     fn welcome(&mut self, socket: std::os::fd::OwnedFd, peer: dayfly_http1::Peer) {
@@ -501,8 +564,11 @@ impl<'h, H: Handler> Running<'h, H> {
     /// Looks through all deadlines; also ends a rest of the listeners.
     fn check_deadlines(&mut self) {
         self.next_check = self.drain_end.unwrap_or(u32::MAX);
-        if self.resting && self.clients.count() < self.options.connections_max && self.listen().is_err() {
-            self.rest();
+        if self.resting {
+            let room = self.clients.count() < self.options.connections_max || self.longest_idle().is_some();
+            if !room || self.listen().is_err() {
+                self.rest();
+            }
         }
         let mut expired = 0;
         for index in 0..self.clients.places() {

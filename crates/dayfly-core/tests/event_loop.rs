@@ -278,15 +278,27 @@ fn connections_beyond_the_limit_wait_their_turn() {
     second.send(get("/2").as_bytes());
     assert_eq!((first.answer().text(), second.answer().text()), ("/1", "/2"));
 
+    // Both wait for a late answer: a third has no place until one of them is between requests.
+    first.send(get("/later").as_bytes());
+    second.send(get("/later").as_bytes());
+    let tickets = [server.asked(), server.asked()];
     let mut third = server.connect();
     third.send(get("/3").as_bytes());
-    first.send(get("/1").as_bytes());
-    assert_eq!(first.answer().text(), "/1");
-    third.stream.set_nonblocking(true).expect("a socket");
-    assert!(third.stream.peek(&mut [0]).is_err(), "the third is not served yet");
-    third.stream.set_nonblocking(false).expect("a socket");
-    drop(first);
+    server.mailbox.send(tickets[0], "1".to_owned());
+    assert_eq!(first.answer().text(), "1");
     assert_eq!(third.answer().text(), "/3");
+    server.mailbox.send(tickets[1], "2".to_owned());
+    assert_eq!(second.answer().text(), "2");
+}
+
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let server = Server::start(Options { connections_max: 8, ..Options::default() });
+    let held: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    for _ in 0..20 {
+        assert_eq!(server.get("/x").text(), "/x");
+    }
+    drop(held);
 }
 
 #[test]

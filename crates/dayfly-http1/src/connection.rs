@@ -31,7 +31,9 @@ const OUTPUT_BYTES: usize = 64 << 10;
 /// Requests of one connection handled before the driver turns to others; fewer if the handler says that its turn is over.
 const REQUESTS_A_TURN: u32 = 16;
 /// Fewer octets than this are no progress, or one octet a minute would hold a connection forever.
-const PROGRESS_BYTES: u32 = 16 << 10;
+const PROGRESS_BYTES: usize = 16 << 10;
+/// Nor is less than this part of what is held: 8 MiB must be taken within 8 minutes.
+const PROGRESS_PART: usize = 32;
 /// Fields that are parsed without allocating; browsers send 10 to 15.
 const FIELDS_FEW: usize = 16;
 /// A longest request line: method, target, version, two spaces, CRLF.
@@ -54,7 +56,7 @@ pub struct Deadlines {
     pub content_seconds: u32,
     /// For each 16 KiB of an answer, or the rest of it. Then the connection is cut.
     pub write_seconds: u32,
-    /// Between requests. Then the connection is closed.
+    /// Between requests; before the first it is `head_seconds`. Then the connection is closed.
     pub idle_seconds: u32,
     /// From our end of the connection to the peer's. Then the connection is cut.
     pub linger_seconds: u32,
@@ -165,6 +167,8 @@ pub struct Connection {
     requests: u32,
     /// Octets received or sent since the deadline was set.
     moved_bytes: u32,
+    /// The second in which the deadline was set.
+    since: u32,
     deadline: u32,
     input: Vec<u8>,
     /// `input[..consumed]` is used up.
@@ -175,7 +179,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that nothing was received on; its client has `idle_seconds` to begin.
+    /// A connection that nothing was received on; its client has `head_seconds` to begin.
     pub fn new(clock: &Clock, deadlines: &Deadlines) -> Connection {
         let mut connection = Connection {
             state: State::Head(Search::default()),
@@ -185,6 +189,7 @@ impl Connection {
             ended: false,
             requests: 0,
             moved_bytes: 0,
+            since: 0,
             deadline: 0,
             input: Vec::new(),
             consumed: 0,
@@ -234,6 +239,11 @@ impl Connection {
     /// The second of the clock at which [`Connection::expire`] is due; `u32::MAX` for never.
     pub fn deadline(&self) -> u32 {
         self.deadline
+    }
+
+    /// The second of the clock in which it last made progress or began to wait for something else.
+    pub fn still_since(&self) -> u32 {
+        self.since
     }
 
     /// Octets of buffers held for this connection: unfinished requests and unsent answers.
@@ -336,16 +346,20 @@ impl Connection {
     pub fn set_deadline(&mut self, clock: &Clock, deadlines: &Deadlines) {
         let (phase, seconds) = match &self.state {
             _ if !self.output.is_empty() => (Phase::Write, deadlines.write_seconds),
+            // Who has sent nothing yet has shown no need of the connection.
+            State::Head(_) if self.input.is_empty() && self.is_fresh() => (Phase::Idle, deadlines.head_seconds),
             State::Head(_) if self.input.is_empty() => (Phase::Idle, deadlines.idle_seconds),
             State::Head(_) => (Phase::Head, deadlines.head_seconds),
             State::Content(_) => (Phase::Content, deadlines.content_seconds),
             State::Waiting(_) => (Phase::Answer, u32::MAX),
             State::Closing => (Phase::Linger, deadlines.linger_seconds),
         };
-        let progress = matches!(phase, Phase::Content | Phase::Write) && self.moved_bytes >= PROGRESS_BYTES;
+        let progress = matches!(phase, Phase::Content | Phase::Write)
+            && self.moved_bytes as usize >= PROGRESS_BYTES.max(self.held_bytes() / PROGRESS_PART);
         if phase != self.phase || progress {
             self.phase = phase;
             self.moved_bytes = 0;
+            self.since = clock.seconds();
             self.deadline = clock.seconds().saturating_add(seconds);
         }
     }

@@ -293,20 +293,20 @@ fn what_cannot_be_held_is_refused_or_cut() {
 #[test]
 fn the_head_has_a_deadline_that_octets_do_not_move() {
     let mut dialog = Dialog::new();
-    assert_eq!(dialog.connection.deadline(), 60);
-    dialog.seconds = 30;
+    assert_eq!(dialog.connection.deadline(), 10);
+    dialog.seconds = 5;
     dialog.feed(b"GET");
-    assert_eq!(dialog.connection.deadline(), 40);
-    dialog.seconds = 39;
+    assert_eq!(dialog.connection.deadline(), 15);
+    dialog.seconds = 14;
     dialog.feed(b" / HTTP/1.1\r\n");
-    assert_eq!(dialog.connection.deadline(), 40);
-    dialog.seconds = 40;
+    assert_eq!(dialog.connection.deadline(), 15);
+    dialog.seconds = 15;
     assert_eq!(dialog.expire(), Expiry::Answered);
     assert_eq!(dialog.answers(), "408 head_timeout!");
     assert_eq!(dialog.handler.rules, [Rule::HeadTimeout]);
-    assert_eq!(dialog.connection.deadline(), 42);
+    assert_eq!(dialog.connection.deadline(), 17);
     dialog.feed(b"Host: a\r\n\r\n");
-    dialog.seconds = 42;
+    dialog.seconds = 17;
     assert_eq!(dialog.expire(), Expiry::Close);
     assert_eq!(dialog.answers(), "408 head_timeout!");
 }
