@@ -5,7 +5,7 @@ use crate::placement::{Feedback, Habit, INLINE_CPU_NS_MAX, Placement, Start};
 use crate::sandbox::{Allowance, Lane, Sandbox};
 use crate::stats::ThreadCounters;
 use crate::tenant::Tenant;
-use crate::ticker::Ticks;
+use crate::ticker::{TICK, Ticks};
 use dayfly_sys::thread::cpu_ns;
 use std::time::{Duration, Instant};
 
@@ -37,17 +37,34 @@ pub struct Lanes {
 pub struct Ended<'r> {
     /// With a reply, or why not.
     pub result: &'r Result<(), Stop>,
-    /// Its hot set is small.
+    /// Pages of its hot set, which are restored after it.
+    pub hot_pages: usize,
+    /// They are few.
     pub restores_quickly: bool,
-    /// A tick found it running.
-    pub met_by_tick: bool,
+    /// CPU time from the first tick that found it running to its end, nanoseconds; 0 if none did.
+    pub metered_ns: u64,
 }
 
 impl<'r> Ended<'r> {
     /// The last run of this sandbox, which ended with this result.
     pub fn of(result: &'r Result<(), Stop>, sandbox: &Sandbox) -> Ended<'r> {
         // The CPU clock is read only if a tick had begun to meter the run.
-        Ended { result, restores_quickly: sandbox.restores_quickly(), met_by_tick: sandbox.cpu_ns() > 0 }
+        Ended {
+            result,
+            hot_pages: sandbox.hot_pages(),
+            restores_quickly: sandbox.restores_quickly(),
+            metered_ns: sandbox.cpu_ns(),
+        }
+    }
+}
+
+impl Ended<'_> {
+    /// Estimates its CPU time: before the first tick that met it lies half the time between ticks on average.
+    fn cpu_ns(&self, wall: Duration) -> u64 {
+        match self.metered_ns {
+            0 => wall.min(TICK).as_nanos() as u64,
+            metered_ns => metered_ns + TICK.as_nanos() as u64 / 2,
+        }
     }
 }
 
@@ -64,17 +81,19 @@ pub struct Trial {
 /// What became of a run on the I/O thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It ended here, well or not. Its CPU time, if it was a sample, counts for all runs since the last one.
+    /// It ended here, well or not. What a sample took counts for all runs since the last one; other runs give zeros.
     Ended {
         /// Estimated CPU time, nanoseconds.
         cpu_ns: u64,
+        /// Estimated pages restored.
+        restored_pages: u64,
     },
-    /// It was thrown away after so much time, and is run again in this lane.
+    /// It was thrown away, and is run again in this lane.
     Again {
         /// Where.
         lane: Lane,
-        /// What it took, nanoseconds.
-        wasted_ns: u64,
+        /// Estimated CPU time that was wasted, nanoseconds.
+        cpu_ns: u64,
     },
 }
 
@@ -132,7 +151,7 @@ impl Lanes {
     /// A run on this thread has ended: judges it, learns from it and counts it.
     pub fn judge(&mut self, tenant: &Tenant, trial: Trial, ended: Ended<'_>, counters: &ThreadCounters) -> Verdict {
         let turn_began = self.turn_began;
-        let alone = ended.met_by_tick && self.company.alone(Instant::now());
+        let alone = ended.metered_ns > 0 && self.company.alone(Instant::now());
         let (placement, habit) = self.parts(tenant);
         let (lane, count) = match ended.result {
             Err(Stop::Cpu) => (Lane::Overflow, &counters.overruns),
@@ -140,14 +159,19 @@ impl Lanes {
             _ => {
                 if !ended.restores_quickly {
                     placement.ran_large(habit, Instant::now());
-                } else if ended.met_by_tick {
+                } else if ended.metered_ns > 0 {
                     habit.ran_well();
                     placement.met_by_tick(habit, alone, Instant::now());
                 } else {
                     habit.ran_well();
                 }
-                let sampled = trial.began_ns.map_or(0, |began_ns| cpu_ns() - began_ns);
-                return Verdict::Ended { cpu_ns: sampled * SAMPLE_EVERY as u64 };
+                return match trial.began_ns {
+                    None => Verdict::Ended { cpu_ns: 0, restored_pages: 0 },
+                    Some(began_ns) => Verdict::Ended {
+                        cpu_ns: (cpu_ns() - began_ns) * SAMPLE_EVERY as u64,
+                        restored_pages: ended.hot_pages as u64 * SAMPLE_EVERY as u64,
+                    },
+                };
             }
         };
         let now = Instant::now();
@@ -156,11 +180,11 @@ impl Lanes {
             Lane::Blocking => placement.blocked(habit, wasted, now),
             _ => placement.overran(habit, wasted, now),
         }
-        let wasted_ns = wasted.as_nanos() as u64;
         count.add(1);
-        counters.wasted_ns.add(wasted_ns);
-        counters.longest_stall_ns.raise_to(wasted_ns);
-        Verdict::Again { lane, wasted_ns }
+        counters.wasted_ns.add(wasted.as_nanos() as u64);
+        counters.longest_stall_ns.raise_to(wasted.as_nanos() as u64);
+        counters.longest_stall_cpu_ns.raise_to(ended.metered_ns);
+        Verdict::Again { lane, cpu_ns: ended.cpu_ns(wasted) }
     }
 
     /// Another lane has run a request of the tenant.
@@ -220,7 +244,7 @@ mod tests {
 
     fn judged(lanes: &mut Lanes, tenant: &Tenant, ended: &Result<(), Stop>, counters: &ThreadCounters) -> Verdict {
         let trial = lanes.begin(tenant);
-        let ended = Ended { result: ended, restores_quickly: true, met_by_tick: false };
+        let ended = Ended { result: ended, hot_pages: 3, restores_quickly: true, metered_ns: 0 };
         lanes.judge(tenant, trial, ended, counters)
     }
 
@@ -278,13 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn cpu_time_is_estimated_from_samples() {
+    fn costs_are_estimated_from_samples() {
         let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("a", 7, 0, 1);
         let samples = (0..10 * SAMPLE_EVERY)
-            .filter(|_| judged(&mut lanes, &tenant, &Ok(()), &counters) != Verdict::Ended { cpu_ns: 0 })
+            .filter(|_| match judged(&mut lanes, &tenant, &Ok(()), &counters) {
+                Verdict::Ended { restored_pages, .. } => restored_pages == 3 * u64::from(SAMPLE_EVERY),
+                Verdict::Again { .. } => false,
+            })
             .count();
-        assert!(samples <= 10, "one in {SAMPLE_EVERY}");
+        assert_eq!(samples, 10, "one in {SAMPLE_EVERY}");
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub struct Late {
     pub answer: Answer,
     /// CPU time of that run, nanoseconds.
     pub cpu_ns: u64,
+    /// Pages restored after it.
+    pub restored_pages: u64,
     /// What was spent on it in vain.
     pub spent: Spent,
     /// What the run tells about its tenant; nothing if there was none.
@@ -109,8 +111,8 @@ pub struct Late {
 impl Late {
     /// The answer to a request that no lane takes, since too many of its tenant wait.
     pub fn refused(current: Arc<Current>, id: RequestId, lane: Lane, spent: Spent) -> Late {
-        let Run { result, answer, cpu_ns, feedback } = Run::none(Cause::Overload);
-        Late { current, id, lane, result, answer, cpu_ns, spent, feedback }
+        let Run { result, answer, cpu_ns, restored_pages, feedback } = Run::none(Cause::Overload);
+        Late { current, id, lane, result, answer, cpu_ns, restored_pages, spent, feedback }
     }
 }
 
@@ -141,6 +143,7 @@ impl Job {
             result: run.result,
             answer: run.answer,
             cpu_ns: run.cpu_ns,
+            restored_pages: run.restored_pages,
             spent: self.spent,
             feedback: run.feedback,
         };
@@ -172,13 +175,14 @@ struct Run {
     result: Result<(), Cause>,
     answer: Answer,
     cpu_ns: u64,
+    restored_pages: u64,
     feedback: Option<Feedback>,
 }
 
 impl Run {
     /// There was no run.
     fn none(cause: Cause) -> Run {
-        Run { result: Err(cause), answer: Answer::default(), cpu_ns: 0, feedback: None }
+        Run { result: Err(cause), answer: Answer::default(), cpu_ns: 0, restored_pages: 0, feedback: None }
     }
 }
 
@@ -332,7 +336,8 @@ impl Runner {
             blocked: self.lane == Lane::Blocking && sandbox.blocked(),
         };
         let result = ended.map_err(|stop| note(&stop, job.id, &mut answer, &self.log));
-        job.answer(self.lane, Run { result, answer, cpu_ns, feedback: Some(feedback) });
+        let restored_pages = sandbox.hot_pages() as u64;
+        job.answer(self.lane, Run { result, answer, cpu_ns, restored_pages, feedback: Some(feedback) });
     }
 }
 

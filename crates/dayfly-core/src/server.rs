@@ -149,12 +149,12 @@ impl Server {
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
         match self.lanes.judge(tenant, trial, Ended::of(&ended, &sandbox), &self.counters) {
-            Verdict::Again { lane, wasted_ns } => {
+            Verdict::Again { lane, cpu_ns } => {
                 self.answer.log.clear();
-                elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns: wasted_ns });
+                elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns });
                 return Ok(Served::Later);
             }
-            Verdict::Ended { cpu_ns } => counted.cpu_ns.add(cpu_ns),
+            Verdict::Ended { cpu_ns, restored_pages } => counted.cost(cpu_ns, restored_pages),
         }
         let result = ended.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
         commit(&self.shared.log, id, current, &mut self.answer, self.thread);
@@ -182,7 +182,7 @@ impl Server {
     fn receive(&mut self, late: &Late, outcome: Outcome) {
         let tenant = &*late.current.tenant;
         let counted = tenant.counters(self.thread);
-        counted.cpu_ns.add(late.cpu_ns + late.spent.cpu_ns);
+        counted.cost(late.cpu_ns + late.spent.cpu_ns, late.restored_pages);
         counted.reruns.add(late.spent.reruns);
         counted.rerun_cpu_ns.add(late.spent.cpu_ns);
         counted.ended(outcome, late.lane);

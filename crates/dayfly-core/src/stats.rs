@@ -74,6 +74,8 @@ pub struct TenantCounters {
     ended: [[Counter; Lane::ALL.len()]; Outcome::COUNT],
     /// Estimated CPU time of all its runs: short runs are sampled.
     pub cpu_ns: Counter,
+    /// Estimated pages restored after them.
+    pub restored_pages: Counter,
     /// Runs that were thrown away and done again in another lane.
     pub reruns: Counter,
     /// CPU time of those runs.
@@ -83,6 +85,14 @@ pub struct TenantCounters {
 }
 
 impl TenantCounters {
+    /// Runs cost so much.
+    pub fn cost(&self, cpu_ns: u64, restored_pages: u64) {
+        if cpu_ns > 0 {
+            self.cpu_ns.add(cpu_ns);
+            self.restored_pages.add(restored_pages);
+        }
+    }
+
     /// One request got its answer.
     pub fn ended(&self, outcome: Outcome, lane: Lane) {
         self.ended[outcome.index()][lane as usize].add(1);
@@ -103,6 +113,8 @@ pub struct ThreadCounters {
     pub wasted_ns: Counter,
     /// Longest time that this thread worked without looking for what had come.
     pub longest_stall_ns: Counter,
+    /// The same on the CPU clock.
+    pub longest_stall_cpu_ns: Counter,
     /// Requests for which nobody is mounted.
     pub unknown: Counter,
     /// Requests answered with the baseline page.
@@ -131,6 +143,8 @@ pub struct TenantStats {
     pub requests: Vec<RequestCount>,
     /// Estimated CPU time of all runs, nanoseconds.
     pub cpu_ns: u64,
+    /// Estimated pages restored after them.
+    pub restored_pages: u64,
     /// Runs that were thrown away and done again in another lane.
     pub reruns: u64,
     /// CPU time of those runs, nanoseconds.
@@ -147,6 +161,7 @@ impl TenantStats {
     /// Adds the requests and costs of a tenant that is gone.
     pub fn absorb(&mut self, other: &TenantStats) {
         self.cpu_ns += other.cpu_ns;
+        self.restored_pages += other.restored_pages;
         self.reruns += other.reruns;
         self.rerun_cpu_ns += other.rerun_cpu_ns;
         self.log_cut += other.log_cut;
@@ -158,6 +173,7 @@ impl TenantStats {
     /// Adds what one thread has counted.
     pub fn add(&mut self, counters: &TenantCounters) {
         self.cpu_ns += counters.cpu_ns.get();
+        self.restored_pages += counters.restored_pages.get();
         self.reruns += counters.reruns.get();
         self.rerun_cpu_ns += counters.rerun_cpu_ns.get();
         self.log_cut += counters.log_cut.get();
@@ -195,6 +211,9 @@ pub struct ThreadStats {
     pub wasted_ns: u64,
     /// Longest time that the thread worked without looking for what had come, nanoseconds.
     pub longest_stall_ns: u64,
+    /// The same on the CPU clock: free of what other processes took, but counted only from the first tick that met the
+    /// run, up to 1 ms after its begin.
+    pub longest_stall_cpu_ns: u64,
     /// Requests for which nobody is mounted.
     pub unknown: u64,
     /// Requests answered with the baseline page.
@@ -226,6 +245,7 @@ impl From<&ThreadCounters> for ThreadStats {
             direct: counters.direct.get(),
             wasted_ns: counters.wasted_ns.get(),
             longest_stall_ns: counters.longest_stall_ns.get(),
+            longest_stall_cpu_ns: counters.longest_stall_cpu_ns.get(),
             unknown: counters.unknown.get(),
             baseline: counters.baseline.get(),
             panics: counters.panics.get(),
