@@ -21,7 +21,7 @@ serve: .venv/.built ## serve the examples on PORT (8080)
 test: check test-rust test-python ## everything that must pass before a commit lands
 
 test-rust: .venv/.built
-	cargo test --release $(CRATES)
+	cargo test --release --no-fail-fast $(CRATES)
 
 test-python: .venv/.built
 	@tools/install-wrk
