@@ -1,4 +1,4 @@
-//! The handler of SIGSEGV and SIGBUS: opens a page of a lent slot at its first write; everything else goes on to others.
+//! The handler of faults: opens a page of a lent slot at its first write; everything else goes on to others.
 //!
 //! Three layers, because the engine must see a trap of its guest before any crash reporter does, and nobody else's
 //! handler may be lost, whether it was installed before or after ours:
@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use wasmtime::{Engine, Store};
 
-/// Page protection answers with one signal or the other, depending on how it is done.
-const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+/// The signals that the slots or the engine live by. Page protection answers with SIGSEGV or SIGBUS, depending on how it is
+/// done; `unreachable` and the like are SIGILL, a division by zero is SIGFPE.
+const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 /// Handlers found on top of ours that are remembered for each signal; of more, the newest.
 const LATER_MAX: usize = 4;
 /// A handler that returns without having done anything makes the same instruction fault again. After so many times the
@@ -33,7 +34,7 @@ const REPEATS_MAX: u32 = 16;
 /// Bit of the error code on x86 (and of no other place) that tells a write from a read.
 const WRITE_FAULT: i64 = 2;
 /// `SEGV_ACCERR` and `BUS_ADRERR`: a protected page, by mprotect and by userfaultfd. Others, such as broken memory
-/// (`BUS_MCEERR_AR`), are not ours.
+/// (`BUS_MCEERR_AR`), are not ours; with other signals the same number means something else.
 const PROTECTED_PAGE: c_int = 2;
 
 /// One signal's chain. Actions are leaked when they are noted: the handler may be reading them at any moment.
@@ -72,10 +73,12 @@ impl Chain {
     }
 }
 
-static CHAINS: [Chain; 2] = [const { Chain::new() }; 2];
+static CHAINS: [Chain; SIGNALS.len()] = [const { Chain::new() }; SIGNALS.len()];
 
+/// The handlers are installed for `SIGNALS` only.
 fn chain(signal: c_int) -> &'static Chain {
-    &CHAINS[usize::from(signal == libc::SIGBUS)]
+    let index = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
+    &CHAINS[index]
 }
 
 /// Installs the handler around the engine's. To be called before the process's first engine is made.
@@ -113,17 +116,29 @@ fn start_engine() {
     STARTED.call_once(|| drop(Store::new(&Engine::default(), ())));
 }
 
-/// Checks that the handler is still on top, and puts it there if somebody came later. Called for every new slot.
+/// Checks that the handler is still on top, and puts it there if somebody came later. Actions are the whole process's, so any
+/// thread may do it, any time: it is done for every new slot, and now and then while guests run. Four system calls.
 ///
 /// # Errors
 /// The system refuses to tell or to change a signal's action.
 pub fn ensure_on_top() -> io::Result<()> {
-    for signal in SIGNALS {
-        let current = action(signal)?;
-        if current.sa_sigaction != top as *const () as usize {
-            chain(signal).note_later(current);
-            set_action(signal, top)?;
-        }
+    SIGNALS.into_iter().try_for_each(|signal| if is_on_top(&action(signal)?) { Ok(()) } else { take_top(signal) })
+}
+
+fn is_on_top(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == top as *const () as usize
+}
+
+/// One thread at a time, so that a handler is noted once.
+#[cold]
+fn take_top(signal: c_int) -> io::Result<()> {
+    static TAKING: Mutex<()> = Mutex::new(());
+    let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let current = action(signal)?;
+    if !is_on_top(&current) {
+        // Noted first: from the moment that ours is on top, faults of others must find it.
+        chain(signal).note_later(current);
+        set_action(signal, top)?;
     }
     Ok(())
 }
@@ -160,7 +175,7 @@ fn set_action(signal: c_int, handler: Handler) -> io::Result<libc::sigaction> {
 unsafe extern "C" fn top(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes valid pointers to a handler with SA_SIGINFO.
     unsafe {
-        if opens_page(&*info, context) {
+        if opens_page(signal, &*info, context) {
             return;
         }
         match chain(signal).engine.load(Ordering::Acquire).as_ref() {
@@ -174,12 +189,12 @@ unsafe extern "C" fn top(signal: c_int, info: *mut libc::siginfo_t, context: *mu
 ///
 /// # Safety
 /// `context` is what the kernel passed to the handler.
-unsafe fn opens_page(info: &libc::siginfo_t, context: *mut c_void) -> bool {
-    // SAFETY: for these signals the kernel fills in the address; for raised ones the code says so.
-    let address = unsafe { info.si_addr() } as usize;
-    if info.si_code != PROTECTED_PAGE {
+unsafe fn opens_page(signal: c_int, info: &libc::siginfo_t, context: *mut c_void) -> bool {
+    if !matches!(signal, libc::SIGSEGV | libc::SIGBUS) || info.si_code != PROTECTED_PAGE {
         return false;
     }
+    // SAFETY: for these signals and this code the kernel fills in the address.
+    let address = unsafe { info.si_addr() } as usize;
     let Some((stride, offset)) = Arena::existing().and_then(|arena| arena.stride_at(address)) else { return false };
     if stride.owner.load(Ordering::Relaxed) != thread::kernel_id() || !is_write(context) {
         return false;

@@ -57,6 +57,13 @@ fn assert_ends_well(output: Option<Output>) {
     assert!(output.status.success(), "{:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
+#[track_caller]
+fn assert_ends_unreported(output: Option<Output>) {
+    let Some(output) = output else { return };
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !text.contains("REPORT"), "{:?}: {text}", output.status);
+}
+
 fn null_write() {
     // SAFETY: none; this is the fault that the test is about.
     unsafe { std::hint::black_box(std::ptr::null_mut::<u8>()).write_volatile(1) };
@@ -74,7 +81,14 @@ fn used_small() -> Small {
 fn assert_traps(small: &mut Small) {
     let error = small.store(support::BYTES + 100, 1).expect_err("beyond memory");
     assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::MemoryOutOfBounds));
+    let error = small.divide(0).expect_err("nothing can be divided by it");
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::IntegerDivisionByZero));
+    let error = small.give_up().expect_err("it says so");
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::UnreachableCodeReached));
 }
+
+/// The signals that Python's `faulthandler` answers.
+const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
 /// What Python's `faulthandler` keeps for each signal.
 struct Reporter {
@@ -82,7 +96,13 @@ struct Reporter {
     enabled: AtomicBool,
 }
 
-static REPORTER: Reporter = Reporter { previous: Mutex::new(None), enabled: AtomicBool::new(false) };
+static REPORTERS: [Reporter; SIGNALS.len()] =
+    [const { Reporter { previous: Mutex::new(None), enabled: AtomicBool::new(false) } }; SIGNALS.len()];
+
+fn reporter(signal: c_int) -> &'static Reporter {
+    let index = SIGNALS.iter().position(|known| *known == signal);
+    &REPORTERS[index.expect("a signal that it answers")]
+}
 
 fn write_report() {
     let text = "REPORT\n";
@@ -91,8 +111,9 @@ fn write_report() {
 }
 
 fn put_back(signal: c_int) {
-    if REPORTER.enabled.swap(false, Ordering::SeqCst) {
-        let previous = REPORTER.previous.lock().expect("nobody panics").expect("it was installed");
+    let reporter = reporter(signal);
+    if reporter.enabled.swap(false, Ordering::SeqCst) {
+        let previous = reporter.previous.lock().expect("nobody panics").expect("it was installed");
         // SAFETY: the action is one that `sigaction` gave.
         unsafe { libc::sigaction(signal, &raw const previous, std::ptr::null_mut()) };
     }
@@ -115,21 +136,23 @@ unsafe extern "C" fn report_and_return(signal: c_int) {
 /// A handler that mends nothing and never goes.
 unsafe extern "C" fn return_only(_signal: c_int, _info: *mut libc::siginfo_t, _context: *mut c_void) {}
 
-fn install(handler: usize, flags: c_int) {
+fn install(signal: c_int, handler: usize, flags: c_int) {
     // SAFETY: all octets zero is a valid action; the handlers above are what the flags say.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler;
         action.sa_flags = flags | libc::SA_NODEFER;
         let mut previous: libc::sigaction = std::mem::zeroed();
-        assert_eq!(libc::sigaction(libc::SIGSEGV, &raw const action, &raw mut previous), 0);
-        *REPORTER.previous.lock().expect("nobody panics") = Some(previous);
-        REPORTER.enabled.store(true, Ordering::SeqCst);
+        assert_eq!(libc::sigaction(signal, &raw const action, &raw mut previous), 0);
+        *reporter(signal).previous.lock().expect("nobody panics") = Some(previous);
+        reporter(signal).enabled.store(true, Ordering::SeqCst);
     }
 }
 
 fn install_reporter(handler: unsafe extern "C" fn(c_int)) {
-    install(handler as *const () as usize, 0);
+    for signal in SIGNALS {
+        install(signal, handler as *const () as usize, 0);
+    }
 }
 
 #[test]
@@ -275,6 +298,49 @@ fn a_reporter_from_after_reports_and_slots_go_on() {
 }
 
 #[test]
+fn a_guests_trap_is_no_reporters_business() {
+    let output = in_child("a_guests_trap_is_no_reporters_business", || {
+        install_reporter(report_and_raise);
+        let mut first = used_small();
+        install_reporter(report_and_raise);
+        let mut second = used_small();
+        for small in [&mut first, &mut second] {
+            assert_traps(small);
+        }
+    });
+    assert_ends_unreported(output);
+}
+
+#[test]
+fn a_slot_from_before_a_reporter_goes_on_after_a_check() {
+    let output = in_child("a_slot_from_before_a_reporter_goes_on_after_a_check", || {
+        let mut small = used_small();
+        for round in 0..3 {
+            install_reporter(report_and_raise);
+            dayfly_sys::fault::ensure_on_top().expect("actions can be looked at");
+            small.store((20 + round) * PAGE_BYTES, 1).expect("it is in memory");
+            assert_traps(&mut small);
+        }
+    });
+    assert_ends_unreported(output);
+}
+
+#[test]
+fn a_host_that_gives_up_is_reported_and_dies_of_its_signal() {
+    let output = in_child("a_host_that_gives_up_is_reported_and_dies_of_its_signal", || {
+        let _first = used_small();
+        install_reporter(report_and_raise);
+        let _second = used_small();
+        // SAFETY: none; this is the fault that the test is about.
+        unsafe { std::arch::asm!("ud2") };
+    });
+    let Some(output) = output else { return };
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(libc::SIGILL), "{text}");
+    assert!((1..=2).contains(&text.matches("REPORT").count()), "{text}");
+}
+
+#[test]
 fn a_reporter_that_lets_the_fault_repeat_comes_to_an_end() {
     let output = in_child("a_reporter_that_lets_the_fault_repeat_comes_to_an_end", || {
         let _first = used_small();
@@ -291,7 +357,7 @@ fn a_reporter_that_lets_the_fault_repeat_comes_to_an_end() {
 fn a_handler_that_does_nothing_does_not_hang_the_process() {
     let output = in_child("a_handler_that_does_nothing_does_not_hang_the_process", || {
         let _first = used_small();
-        install(return_only as *const () as usize, libc::SA_SIGINFO);
+        install(libc::SIGSEGV, return_only as *const () as usize, libc::SA_SIGINFO);
         let _second = used_small();
         null_write();
     });

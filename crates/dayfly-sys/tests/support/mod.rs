@@ -53,6 +53,10 @@ pub fn module(engine: &Engine) -> Module {
                 (i32.load8_u (local.get $at)))
             (func (export "fill") (param $at i32) (param $value i32) (param $length i32)
                 (memory.fill (local.get $at) (local.get $value) (local.get $length)))
+            (func (export "divide") (param i32) (result i32)
+                (i32.div_s (i32.const 1) (local.get 0)))
+            (func (export "give_up")
+                (unreachable))
             (func $recurse (export "recurse") (param i32) (result i32)
                 (i32.add (i32.const 1) (call $recurse (local.get 0)))))"#
     );
@@ -99,6 +103,18 @@ impl Small {
         let fill = self.instance.get_typed_func::<(u32, u32, u32), ()>(self.guest.context(), "fill")?;
         let mut lent = self.guest.lend();
         fill.call(lent.context(), (at as u32, value.into(), length as u32))
+    }
+
+    /// The program divides 1.
+    pub fn divide(&mut self, by: i32) -> wasmtime::Result<i32> {
+        let divide = self.instance.get_typed_func::<i32, i32>(self.guest.context(), "divide")?;
+        divide.call(self.guest.lend().context(), by)
+    }
+
+    /// The program meets an `unreachable`.
+    pub fn give_up(&mut self) -> wasmtime::Result<()> {
+        let give_up = self.instance.get_typed_func::<(), ()>(self.guest.context(), "give_up")?;
+        give_up.call(self.guest.lend().context(), ())
     }
 
     /// The program overflows its stack.
