@@ -10,18 +10,21 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use wasmtime::{Engine, Module};
 
 /// Octets of SHA-256.
 pub(crate) type Hash256 = [u8; 32];
+
+/// One program's code, locked while it is being compiled.
+type Entry = Arc<Mutex<Weak<Module>>>;
 
 /// A directory of machine code, for the owner only.
 #[derive(Debug)]
 pub struct CodeCache {
     directory: CodeDirectory,
     /// Code in memory, so that releases with the same program share it.
-    loaded: Mutex<HashMap<String, Weak<Module>>>,
+    loaded: Mutex<HashMap<String, Entry>>,
 }
 
 impl CodeCache {
@@ -38,16 +41,21 @@ impl CodeCache {
     /// The compiled form of an instrumented module.
     pub(crate) fn module(&self, engine: &Engine, code: &[u8]) -> Result<Arc<Module>, Error> {
         let name = name(engine, Sha256::digest(code).into());
-        // Held while compiling: the compiler uses all cores anyway, and nobody compiles the same program twice.
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.retain(|_, module| module.strong_count() > 0);
-        let found = loaded.get(&name).and_then(Weak::upgrade);
-        if let Some(module) = found.filter(|module| Engine::same(module.engine(), engine)) {
+        let entry = self.entry(&name);
+        // Held while compiling: nobody compiles the same program twice, and nobody waits for another one.
+        let mut loaded = lock(&entry);
+        if let Some(module) = loaded.upgrade().filter(|module| Engine::same(module.engine(), engine)) {
             return Ok(module);
         }
         let module = Arc::new(self.load_or_compile(engine, &name, code)?);
-        loaded.insert(name, Arc::downgrade(&module));
+        *loaded = Arc::downgrade(&module);
         Ok(module)
+    }
+
+    fn entry(&self, name: &str) -> Entry {
+        let mut entries = lock(&self.loaded);
+        entries.retain(|_, entry| is_wanted(entry));
+        Arc::clone(entries.entry(name.to_owned()).or_default())
     }
 
     fn load_or_compile(&self, engine: &Engine, name: &str, code: &[u8]) -> Result<Module, Error> {
@@ -59,6 +67,16 @@ impl CodeCache {
         self.directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
         Ok(compiled)
     }
+}
+
+/// Whether somebody compiles the program now, or has it.
+fn is_wanted(entry: &mut Entry) -> bool {
+    let nobody_looks = Arc::get_mut(entry);
+    nobody_looks.is_none_or(|module| module.get_mut().unwrap_or_else(PoisonError::into_inner).strong_count() > 0)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn name(engine: &Engine, code: Hash256) -> String {
@@ -87,5 +105,31 @@ impl Hasher for Sha256Hasher {
     fn finish(&self) -> u64 {
         let digest: Hash256 = self.0.clone().finalize().into();
         u64::from_le_bytes(digest[..8].try_into().expect("eight octets"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An empty module and, for each number, another one.
+    fn code(number: u8) -> Vec<u8> {
+        [b"\0asm\x01\0\0\0\0\x02\x01".as_slice(), &[number]].concat()
+    }
+
+    #[test]
+    fn a_program_that_is_being_compiled_keeps_no_other_waiting() {
+        let directory = std::env::temp_dir().join(format!("dayfly-code-{}", std::process::id()));
+        let cache = CodeCache::open(&directory).expect("a cache");
+        let engine = Engine::default();
+        let entry = cache.entry(&name(&engine, Sha256::digest(code(1)).into()));
+        let compiling = lock(&entry);
+        let other = cache.module(&engine, &code(2)).expect("it compiles");
+        assert!(Arc::ptr_eq(&other, &cache.module(&engine, &code(2)).expect("it is there")));
+        drop(compiling);
+        drop((entry, other));
+        let kept = cache.module(&engine, &code(1)).expect("it compiles");
+        assert_eq!((lock(&cache.loaded).len(), Arc::strong_count(&kept)), (1, 1), "what nobody has is forgotten");
+        std::fs::remove_dir_all(&directory).ok();
     }
 }
