@@ -117,6 +117,13 @@ fn config(arena: &'static Arena) -> Config {
         .memory_init_cow(false)
         // Exceptions live in a garbage-collected heap. Every option: the defaults are those of linear memories.
         .wasm_exceptions(true)
+        // What no instrumented program has is no engine that a release could reach.
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_relaxed_simd(false)
+        .wasm_extended_const(false)
         .gc_heap_initial_size(GC_HEAP_BYTES as u64)
         .gc_heap_reservation(GC_HEAP_BYTES_MAX as u64)
         .gc_heap_guard_size(GC_HEAP_GUARD_BYTES as u64)
@@ -170,5 +177,27 @@ impl Counters {
 
     pub(crate) fn subtract(counter: &AtomicU64, count: u64) {
         counter.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_that_no_program_may_use_are_off() {
+        let engine = Engine::new(&EngineOptions::default()).expect("an engine");
+        let compiles = |text: &str| Module::new(engine.wasmtime(), wat::parse_str(text).expect("valid text")).is_ok();
+        assert!(compiles("(module (tag $t) (func (block $h (try_table (catch $t $h) (throw $t)))))"));
+        for text in [
+            "(module (type (struct (field i32))))",
+            "(module (type $f (func)) (func (param (ref $f)) (call_ref $f (local.get 0))))",
+            "(module (memory i64 1))",
+            "(module (memory 1) (memory 1))",
+            "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
+            "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+        ] {
+            assert!(!compiles(text), "{text}");
+        }
     }
 }
