@@ -82,6 +82,8 @@ pub struct Arena {
     /// Strides below this have been handed out before.
     fresh: AtomicU32,
     lost: AtomicU32,
+    /// The process that reserved it.
+    process: u32,
 }
 
 static ARENA: OnceLock<Result<Arena, rustix::io::Errno>> = OnceLock::new();
@@ -114,7 +116,20 @@ impl Arena {
     fn over(space: Reservation, count: usize) -> Arena {
         let strides = std::iter::repeat_with(Stride::default).take(count).collect();
         let (free, parked) = (Mutex::default(), Mutex::default());
-        Arena { space, strides, free, parked, fresh: AtomicU32::new(0), lost: AtomicU32::new(0) }
+        Arena {
+            space,
+            strides,
+            free,
+            parked,
+            fresh: AtomicU32::new(0),
+            lost: AtomicU32::new(0),
+            process: std::process::id(),
+        }
+    }
+
+    /// Whether this process made the arena, and not one that it was forked from.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
     }
 
     /// Number of strides: the most slots a process can have at a time.

@@ -12,7 +12,6 @@ use crate::pagemap;
 use crate::protect::Protection;
 use crate::slot::{SMALL_HOT_SET, Slot};
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 use wasmtime::{Instance, InstancePre, Memory, Store, StoreContextMut};
 
@@ -56,6 +55,8 @@ impl<T: 'static> Guest<T> {
         protection: Protection,
     ) -> wasmtime::Result<(Guest<T>, Instance)> {
         let protection = protection.resolve()?;
+        // In a child of `fork` the marks of userfaultfd are gone, and nobody would notice what a program writes.
+        wasmtime::ensure!(Arena::get()?.is_of_this_process(), "a child of `fork` cannot run guests");
         fault::ensure_on_top()?;
         let wanted = Wanted { image: Arc::clone(image), protection };
         let instance = arena::with_image(wanted, || program.instantiate(&mut store))?;
@@ -148,7 +149,8 @@ impl<T: 'static> Guest<T> {
             Protection::Userfault => self.slot.hot_pages().min(self.slot.image().pieces()),
             _ => self.slot.hot_pages(),
         };
-        self.slot.image().mappings() + 2 * isolated
+        // One more is the image's reference: slots of one release share it, but a release may have one slot only.
+        self.slot.image().mappings() + 1 + 2 * isolated
     }
 
     /// Checks a restored memory by what the kernel knows: the slot's own pages are in the hot set, and those equal the
@@ -166,8 +168,7 @@ impl<T: 'static> Guest<T> {
         if let Some(page) = found {
             return Ok(Some(Difference::Untracked { page }));
         }
-        let hot = hot.into_iter().map(|page| page as usize * PAGE_BYTES..(page as usize + 1) * PAGE_BYTES);
-        Ok(self.first_difference(hot))
+        Ok(self.first_difference(hot.into_iter()))
     }
 
     fn is_zero(&self, page: u32) -> bool {
@@ -177,15 +178,16 @@ impl<T: 'static> Guest<T> {
 
     /// Checks the whole memory, octet by octet.
     pub fn check_all(&self) -> Option<Difference> {
-        self.first_difference(std::iter::once(0..self.slot.image().bytes()))
+        self.first_difference(0..self.slot.image().pages())
     }
 
-    fn first_difference(&self, mut ranges: impl Iterator<Item = Range<usize>>) -> Option<Difference> {
-        let (now, then) = (self.memory(), self.slot.image().reference());
-        let differing = ranges.find(|range| now[range.clone()] != then[range.clone()])?;
-        let start = differing.start;
-        let octet = now[differing.clone()].iter().zip(&then[differing]).position(|(now, then)| now != then);
-        octet.map(|octet| Difference::Octet { offset: start + octet })
+    fn first_difference(&self, mut pages: impl Iterator<Item = u32>) -> Option<Difference> {
+        pages.find_map(|page| {
+            let start = page as usize * PAGE_BYTES;
+            let (now, then) = (&self.memory()[start..start + PAGE_BYTES], &self.slot.image().page(page).0);
+            let octet = (now != then).then(|| now.iter().zip(then).position(|(now, then)| now != then))??;
+            Some(Difference::Octet { offset: start + octet })
+        })
     }
 }
 

@@ -196,12 +196,11 @@ impl Slot {
     /// Restores by comparing first, which shows the pages that nothing wrote to.
     fn audit(&mut self, ranges_max: usize) -> io::Result<()> {
         let area = &self.state.area;
-        let reference = area.image.reference_pages();
         let mut cold = 0;
         for page in self.state.hot() {
             let page = page.load(Ordering::Relaxed);
             // SAFETY: as in `copy_back`.
-            let changed = unsafe { (self.copier.compare)(area.at(page), reference.add(page as usize)) };
+            let changed = unsafe { (self.copier.compare)(area.at(page), area.image.page(page)) };
             let clean = &self.state.clean[page as usize];
             let audits = if changed { HOT } else { (clean.load(Ordering::Relaxed) + 1).min(HOT + CLEAN_AUDITS_MAX) };
             clean.store(audits, Ordering::Relaxed);

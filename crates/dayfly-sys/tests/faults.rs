@@ -6,6 +6,7 @@
 mod support;
 
 use dayfly_sys::PAGE_BYTES;
+use dayfly_sys::guest::Guest;
 use dayfly_sys::protect::Protection;
 use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::{Small, image, module, new_engine, protections};
-use wasmtime::Trap;
+use wasmtime::{Linker, Store, Trap};
 
 /// Runs `scenario` in a child that runs the test `name` alone; gives what became of it.
 fn in_child(name: &str, scenario: impl FnOnce()) -> Option<Output> {
@@ -214,6 +215,27 @@ fn writing_to_a_slot_lent_to_another_thread_dies() {
         std::thread::spawn(write).join().ok();
     });
     assert_dies_of(output, &[libc::SIGSEGV, libc::SIGBUS], 0);
+}
+
+#[test]
+fn a_child_of_fork_gets_no_guest() {
+    let output = in_child("a_child_of_fork_gets_no_guest", || {
+        let _small = used_small();
+        let program = Linker::new(support::engine()).instantiate_pre(&module(support::engine())).expect("no imports");
+        let image = image();
+        // SAFETY: the child makes a value, drops it and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let made = Guest::new(Store::new(support::engine(), ()), &program, "memory", &image, Protection::Auto);
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(if made.is_err() { 7 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: the child is ours; the status goes to valid memory.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7, "{status:x}");
+    });
+    assert_ends_well(output);
 }
 
 #[test]
