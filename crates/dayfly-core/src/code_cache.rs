@@ -121,14 +121,15 @@ mod tests {
     fn a_program_that_is_being_compiled_keeps_no_other_waiting() {
         let directory = std::env::temp_dir().join(format!("dayfly-code-{}", std::process::id()));
         let cache = CodeCache::open(&directory).expect("a cache");
-        let engine = Engine::default();
-        let entry = cache.entry(&name(&engine, Sha256::digest(code(1)).into()));
+        let engine = crate::engine::Engine::new(&crate::engine::EngineOptions::default()).expect("an engine");
+        let engine = engine.wasmtime();
+        let entry = cache.entry(&name(engine, Sha256::digest(code(1)).into()));
         let compiling = lock(&entry);
-        let other = cache.module(&engine, &code(2)).expect("it compiles");
-        assert!(Arc::ptr_eq(&other, &cache.module(&engine, &code(2)).expect("it is there")));
+        let other = cache.module(engine, &code(2)).expect("it compiles");
+        assert!(Arc::ptr_eq(&other, &cache.module(engine, &code(2)).expect("it is there")));
         drop(compiling);
         drop((entry, other));
-        let kept = cache.module(&engine, &code(1)).expect("it compiles");
+        let kept = cache.module(engine, &code(1)).expect("it compiles");
         assert_eq!((lock(&cache.loaded).len(), Arc::strong_count(&kept)), (1, 1), "what nobody has is forgotten");
         std::fs::remove_dir_all(&directory).ok();
     }

@@ -164,7 +164,8 @@ pub(crate) fn new_guest(
     store.set_epoch_deadline(1);
     let made = Guest::new(store, program, export::MEMORY, image, engine.protection());
     // What the program is was checked when it was instrumented, so what fails here is a lack of something.
-    let (mut guest, instance) = made.map_err(|error| Error::Internal(format!("no sandbox: {error:#}")))?;
+    let lack = |error: wasmtime::Error| Error::io("no room for a sandbox", std::io::Error::other(format!("{error:#}")));
+    let (mut guest, instance) = made.map_err(lack)?;
     let places = |context: &mut StoreContextMut<'_, Host>| {
         let memory = instance.get_memory(&mut *context, export::MEMORY)?;
         let size = instance.get_global(&mut *context, export::SIZE)?;

@@ -13,13 +13,15 @@ use std::thread;
 
 /// Slots that may wait for the janitor; more are dropped by whoever ends them.
 const JANITOR_QUEUE_MAX: usize = 64;
+/// Slots that are given up for one that the process has no room for: strides and mappings come back with the first.
+const EVICTIONS_MAX: u32 = 4;
 
 /// A thread's budget.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOptions {
     /// Slots kept, one for each release. Default 1024; at least 1.
     pub slots_max: usize,
-    /// Mappings that kept slots may hold together. The kernel allows a process 65,530 of them; the default, 14,000,
+    /// Mappings that kept slots may hold together. The kernel allows a process 65,530 of them; the default, 10,000,
     /// leaves room for four threads and for the rest of the process.
     pub mappings_max: usize,
     /// Memory that kept slots may hold on their own, in bytes: the pages of their hot sets. The default is 256 MiB.
@@ -28,7 +30,7 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> PoolOptions {
-        PoolOptions { slots_max: 1024, mappings_max: 14_000, hot_bytes_max: 256 << 20 }
+        PoolOptions { slots_max: 1024, mappings_max: 10_000, hot_bytes_max: 256 << 20 }
     }
 }
 
@@ -49,6 +51,8 @@ pub struct Pool {
 
 struct Kept {
     sandbox: Sandbox,
+    /// Taken, and not restored since. Any way out of a request that does not pass by `give_back` leaves it set.
+    dirty: bool,
     used: u64,
     holdings: Holdings,
 }
@@ -89,13 +93,22 @@ impl Pool {
     /// `Io` or `Refused` if there is no room for a new one, `Internal` if the release is condemned.
     pub fn take(&mut self, release: &Arc<Release>) -> Result<Lent<'_>, Error> {
         let place = match self.find(release.id()) {
+            Some(place) if self.kept[place].dirty || release.condemned() => self.renew(place, release)?,
             Some(place) => place,
             None => self.make(release)?,
         };
         self.uses += 1;
         self.last = place;
-        self.kept[place].used = self.uses;
+        let kept = &mut self.kept[place];
+        (kept.used, kept.dirty) = (self.uses, true);
         Ok(Lent { pool: self, place })
+    }
+
+    /// Ends a slot that must not be used again, and makes another one.
+    #[cold]
+    fn renew(&mut self, place: usize, release: &Arc<Release>) -> Result<usize, Error> {
+        self.end(place);
+        self.make(release)
     }
 
     fn find(&self, release_id: u64) -> Option<usize> {
@@ -111,16 +124,36 @@ impl Pool {
             let digest = release.digest();
             return Err(Error::Internal(format!("release `{digest}` is condemned: its restored memory was wrong")));
         }
-        let sandbox = Sandbox::new(release)?;
+        let sandbox = self.new_sandbox(release)?;
         let holdings = Holdings::of(&sandbox);
         self.holdings.add(holdings);
         while self.kept.len() >= self.options.slots_max.max(1) || (self.is_over_budget() && !self.kept.is_empty()) {
-            self.evict();
+            self.evict().into_iter().for_each(drop_soon);
         }
         let place = self.kept.len();
-        self.kept.push(Kept { sandbox, used: self.uses, holdings });
+        self.kept.push(Kept { sandbox, dirty: false, used: self.uses, holdings });
         self.places.insert(release.id(), place);
         Ok(place)
+    }
+
+    /// Makes a sandbox; if the process has no room for one, in place of some that are kept here and idle.
+    fn new_sandbox(&mut self, release: &Arc<Release>) -> Result<Sandbox, Error> {
+        let mut made = Sandbox::new(release);
+        for _ in 0..EVICTIONS_MAX {
+            if !matches!(made, Err(Error::Io { .. })) || self.kept.is_empty() {
+                break;
+            }
+            // Dropped at once: what it held is wanted now, not when the janitor gets to it.
+            drop(self.evict());
+            made = Sandbox::new(release);
+        }
+        let sandbox = made?;
+        if release.paranoid_every() > 0 && !sandbox.equals_image() {
+            Counters::add(&self.engine.counters().paranoid_differences, 1);
+            release.condemn();
+            return Err(Error::Internal(format!("a new slot of release `{}` is not its image", release.digest())));
+        }
+        Ok(sandbox)
     }
 
     fn is_over_budget(&self) -> bool {
@@ -128,12 +161,11 @@ impl Pool {
         self.holdings.mappings > self.options.mappings_max || hot_bytes > self.options.hot_bytes_max
     }
 
-    fn evict(&mut self) {
-        let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.used);
-        if let Some((place, _)) = oldest {
-            Counters::add(&self.engine.counters().evictions, 1);
-            self.end(place);
-        }
+    /// Takes out the slot that was used least recently.
+    fn evict(&mut self) -> Option<Sandbox> {
+        let (place, _) = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.used)?;
+        Counters::add(&self.engine.counters().evictions, 1);
+        Some(self.remove(place))
     }
 
     /// Restores the sandbox at `place`; ends it if that cannot be done, or if its release is not to be used any more.
@@ -147,19 +179,24 @@ impl Pool {
         self.holdings.subtract(kept.holdings);
         self.holdings.add(holdings);
         kept.holdings = holdings;
+        kept.dirty = false;
         while self.is_over_budget() && self.kept.len() > 1 {
-            self.evict();
+            self.evict().into_iter().for_each(drop_soon);
         }
     }
 
     fn end(&mut self, place: usize) {
+        drop_soon(self.remove(place));
+    }
+
+    fn remove(&mut self, place: usize) -> Sandbox {
         let ended = self.kept.swap_remove(place);
         self.holdings.subtract(ended.holdings);
         self.places.remove(&ended.sandbox.release().id());
         if let Some(moved) = self.kept.get(place) {
             self.places.insert(moved.sandbox.release().id(), place);
         }
-        drop_soon(ended.sandbox);
+        ended.sandbox
     }
 
     /// Ends the slot of a release that is not used any more.
@@ -176,9 +213,11 @@ impl Pool {
 }
 
 /// Drops a sandbox: a small one at once (4-10 us), one with many pages on the janitor's thread, because giving pages
-/// back takes time that other requests wait for.
+/// back takes time that other requests wait for. So does the end of a release (8 ms for an image of 60 MiB), which is
+/// what dropping its last sandbox means once it was replaced.
 fn drop_soon(sandbox: Sandbox) {
-    if !sandbox.restores_quickly()
+    let ends_release = Arc::strong_count(sandbox.release()) == 1;
+    if (ends_release || !sandbox.restores_quickly())
         && let Some(janitor) = janitor()
     {
         // If the queue is full the sandbox comes back in the error, and is dropped here after all.

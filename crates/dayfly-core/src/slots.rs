@@ -8,8 +8,9 @@ use crate::tenant::Current;
 
 /// Slots of a process: the address space has 4,096 of them; the rest is for freezing and for the engine's own heaps.
 const SLOTS: usize = 3_072;
-/// Mappings of a process's slots: the kernel allows it 65,530 in all.
-const MAPPINGS: usize = 56_000;
+/// Mappings of a process's slots. The kernel allows it 65,530 in all; what is left is for 10,000 releases' references and
+/// machine code, and for parked strides (32 of at most 33).
+const MAPPINGS: usize = 40_000;
 /// Memory that a process's slots may hold on their own, in bytes.
 const HOT_BYTES: usize = 1 << 30;
 /// Most slots of one thread: looking for the least recently used one costs a comparison each.

@@ -4,6 +4,7 @@ mod support;
 
 use dayfly_core::engine::{EngineOptions, Paranoid};
 use dayfly_core::pool::{Pool, PoolOptions};
+use std::sync::Arc;
 use support::{Bench, PAGE, ask, protections};
 
 #[test]
@@ -81,7 +82,7 @@ fn a_release_can_be_forgotten() {
     pool.forget(one.id());
     pool.forget(one.id());
     assert_eq!(pool.slots(), 1);
-    assert_eq!(std::sync::Arc::strong_count(&one), 1, "nothing of it is left");
+    assert_eq!(Arc::strong_count(&one), 1, "nothing of it is left");
     drop(pool.take(&other).expect("a sandbox"));
     assert_eq!(bench.engine.counters().snapshot().slots_made, 2);
 }
@@ -115,4 +116,31 @@ fn a_new_slot_opens_what_the_last_one_wrote() {
     ask(&mut pool.take(&counter).expect("a sandbox"), "").expect("an answer");
     pool.forget(counter.id());
     assert_eq!(bench.engine.counters().snapshot().faults, faults);
+}
+
+#[test]
+fn a_slot_that_was_not_given_back_is_not_used_again() {
+    let bench = Bench::new(protections()[0]);
+    let mut pool = Pool::new(&bench.engine, PoolOptions::default());
+    let counter = bench.release("counter");
+    for _ in 0..3 {
+        let mut lent = pool.take(&counter).expect("a sandbox");
+        assert_eq!(ask(&mut lent, "").as_deref(), Ok("1\n1\n"));
+        std::mem::forget(lent);
+    }
+    assert_eq!((pool.slots(), bench.engine.counters().snapshot().slots_made), (1, 3));
+}
+
+#[test]
+fn the_last_slot_of_a_release_takes_it_along() {
+    let bench = Bench::new(protections()[0]);
+    let mut pool = Pool::new(&bench.engine, PoolOptions::default());
+    let hello = bench.release("hello");
+    let (id, release) = (hello.id(), Arc::downgrade(&hello));
+    drop(pool.take(&hello).expect("a sandbox"));
+    drop(hello);
+    pool.forget(id);
+    while release.strong_count() > 0 {
+        std::thread::yield_now();
+    }
 }
