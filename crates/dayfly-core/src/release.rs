@@ -5,6 +5,7 @@ use crate::engine::{Engine, Paranoid};
 use crate::error::Error;
 use crate::freeze::Snapshot;
 use crate::hostcalls::Host;
+use crate::instrumented;
 use crate::limits::Limits;
 use dayfly_sys::image::SealedImage;
 use dayfly_wasm::image::Image;
@@ -114,6 +115,7 @@ impl Release {
     fn assemble(engine: &Engine, cache: &CodeCache, parts: Parts<'_>) -> Result<Arc<Release>, Error> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let image = parts.image()?;
+        parts.check_code()?;
         let size = parts.guest_bytes(&image);
         let image = SealedImage::new(parts.layout.memory_bytes as usize, image.pages());
         let image = image.map_err(|error| Error::io("memory file for an image", error))?;
@@ -244,6 +246,11 @@ impl Parts<'_> {
             return Err(self.damaged("the image is not as long as the memory"));
         }
         Ok(image)
+    }
+
+    /// The code, if it is what the manifest says: before anything of it is compiled.
+    fn check_code(&self) -> Result<(), Error> {
+        instrumented::check(self.code, &self.layout, self.fresh).map_err(|reason| self.damaged(reason))
     }
 
     /// Octets of memory that the guest has in this image.

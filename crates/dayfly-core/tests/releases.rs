@@ -110,6 +110,47 @@ fn a_manifest_that_contradicts_itself_is_refused() {
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
 }
 
+/// A guest that changes its table, so that its releases are marked `fresh`.
+const CHANGES_A_TABLE: &str = r#"(module
+    (memory (export "memory") 1)
+    (table 2 funcref)
+    (elem declare func $f)
+    (func $f)
+    (func (export "dayfly_handle") (param i32) (result i32)
+        (table.set (i32.const 1) (ref.func $f))
+        (i32.const 0)))"#;
+
+#[test]
+fn code_that_was_not_instrumented_is_refused() {
+    let bench = Bench::new(protections()[0]);
+    let limits = Limits::default();
+    let snapshot = |text: &str| bench.freeze(&wat::parse_str(text).expect("valid text"), &limits).expect("it freezes");
+    let honest = snapshot(CHANGES_A_TABLE);
+    assert!(honest.fresh.is_some());
+    let pages = honest.layout.memory_bytes / 65_536;
+    let exports = r#"(export "memory" (memory 0))
+        (func (export "dayfly:handle") (param i32) (result i32) (i32.const 0))
+        (global (export "dayfly:size") (mut i32) (i32.const 1))
+        (global (export "dayfly:refused") (mut i32) (i32.const 0))"#;
+    let forged = [
+        ("", pages, r#"(export "memory" (memory 0))"#, "no export `dayfly:handle`"),
+        (exports, pages, r#"(data (i32.const 0) "x")"#, "does something"),
+        (exports, pages, "(func $f) (start $f)", "does something"),
+        (exports, pages - 1, "", "one memory"),
+    ];
+    for (exports, pages, fields, reason) in forged {
+        let text = format!("(module (memory {pages} {pages}) {exports} {fields})");
+        let code = wat::parse_str(text).expect("valid text");
+        let forged = Snapshot { code, fresh: None, ..snapshot(CHANGES_A_TABLE) };
+        let found = damage(&bench, &record(&bench, &forged, |_| ()));
+        assert!(found.contains(reason), "{found}");
+    }
+    let directory = record(&bench, &honest, |_| ());
+    Release::load(&directory, &bench.engine, &bench.cache).expect("it loads");
+    let directory = record(&bench, &honest, |manifest| manifest.fresh = None);
+    assert!(damage(&bench, &directory).contains("state outside memory"));
+}
+
 /// The files of the code cache.
 fn cached(bench: &Bench) -> Vec<PathBuf> {
     let entries = fs::read_dir(bench.directory.0.join("code")).expect("the cache");
