@@ -18,7 +18,7 @@ const RANDOM_CHUNK_BYTES: usize = 4096;
 /// What hostcalls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The program is being frozen: nothing that differs from one day to the next may get into a snapshot.
+    /// The program is being frozen: no secret and no wait gets into a snapshot. The clock may be read, as start-up code does.
     Freeze,
     /// A request is being answered.
     Request,
