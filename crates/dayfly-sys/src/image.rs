@@ -241,7 +241,7 @@ mod tests {
         let image = SealedImage::new(4096 * PAGE_BYTES, written).expect("memory files work here");
         assert!((0..4096).all(|at| image.page(at).0[0] == u8::from(at % 18 == 0)));
         let blocks = fs::fstat(&image.file).expect("it is open").st_blocks;
-        assert_eq!(blocks as usize * 512, 228 * PAGE_BYTES);
+        assert_eq!(blocks.cast_unsigned() as usize * 512, 228 * PAGE_BYTES);
     }
 
     #[test]
