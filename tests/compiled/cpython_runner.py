@@ -27,6 +27,10 @@ def reply(result: Any) -> dict[str, Any]:
     match result:
         case str():
             return {"status": 200, "content_type": PLAIN, "body": result}
+        case dict() | list():
+            return {"status": 200, "content_type": "application/json", "body": as_json(result)}
+        case (int() as status, dict() | list() as body):
+            return {"status": checked(status), "content_type": "application/json", "body": as_json(body)}
         case (int() as status, str() as body):
             return {"status": checked(status), "content_type": PLAIN, "body": body}
         case (str() as content_type, str() as body):
@@ -36,6 +40,11 @@ def reply(result: Any) -> dict[str, Any]:
             others = [[name, value] for name, value in headers.items() if name.lower() != "content-type"]
             return {"status": checked(status), "content_type": content_type, "headers": others, "body": body}
     raise TypeError(f"on_client_request returned {result!r}")
+
+
+def as_json(value: Any) -> str:
+    """Return the JSON of a body."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def checked(status: int) -> int:

@@ -2,7 +2,6 @@
 # GET /?5,3
 # GET /?-5,2
 # GET /?1,62
-# GET /?1,64
 # GET /?1,-1
 def on_client_request(query):
     parts = query.split(",")

@@ -1,4 +1,5 @@
 """ints beyond 64 bits"""
+# differs: an OverflowError, never another number
 # GET /?a=9223372036854775807
 # GET /?a=4611686018427387904
 # GET /?a=1000000

@@ -3,7 +3,6 @@
 # GET /?-3,5
 # GET /?7,0
 # GET /?10,18
-# GET /?10,19
 def on_client_request(query):
     parts = query.split(",")
     a = int(parts[0])

@@ -1,4 +1,5 @@
 """division by zero: ZeroDivisionError, caught by name"""
+# messages: those of CPython 3.14
 # GET /?div
 # GET /?floor
 # GET /?mod

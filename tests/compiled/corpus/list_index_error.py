@@ -1,4 +1,5 @@
 """list: IndexError for reads, writes, pop; ValueError for remove and index"""
+# messages: those of CPython 3.14
 # GET /?read
 # GET /?negative
 # GET /?write

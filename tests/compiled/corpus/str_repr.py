@@ -1,6 +1,7 @@
 """repr of texts: quotes and escapes"""
-# GET /?it's
-# GET /?"q"
-# GET /?both'"
-def on_client_request(query):
+# POST / it's
+# POST / "q"
+# POST / both'"
+def on_client_request(body):
+    query = body
     return repr(query) + repr("a\nb\t\\") + str([query, "x"]) + "%r" % query

@@ -20,7 +20,8 @@ class Diagnostic:
     """What to do about it."""
 
     def __str__(self) -> str:
-        place = ":".join([FILE, *(str(number) for number in (self.line, self.column) if number)])
+        numbers = [self.line, self.column] if self.line else []
+        place = ":".join([FILE, *(str(number) for number in numbers if number)])
         return f"{place}: {self.reason}" + (f"; {self.hint}" if self.hint else "")
 
 

@@ -18,7 +18,7 @@ _PYTHRAN: list[tuple[str, str, str]] = [
 ]
 
 _CXX: list[tuple[str, str]] = [
-    (r"static assertion failed.*?: dayfly: (.*)", r"\1"),
+    (r"no viable overloaded '='", "a name has values of types that do not fit together"),
     (r"static assertion failed.*?TypeError: ([\w ()]+)", r"\1"),
     (r"invalid operands to binary expression \('(.*)' and '(.*)'\)", r"an operator cannot take {1} and {2}"),
     (r"(?:no viable conversion|cannot convert|no viable constructor).*? from '(.*?)'(?: \(.*?\))? to '(.*?)'",
@@ -58,9 +58,13 @@ def from_pythran(reason: str, line: int, column: int) -> Diagnostic:
 def from_clang(errors: str, log: str) -> Diagnostic:
     """Translate the first error of a C++ compiler. `log` names where everything it said is kept."""
     first = next(_errors(errors), "")
-    line = re.search(r"^app\.py:(\d+):", first, re.MULTILINE)
-    hint = f"{ELSE_PYTHON}; what the compiler said is in {log}"
-    return Diagnostic(int(line[1]) if line else 0, 0, _meaning(first), hint)
+    place = re.search(r"^app\.py:(\d+):", first, re.MULTILINE)
+    line = int(place[1]) if place else 0
+    # Our own headers refuse in Python terms.
+    if ours := re.search(r"static assertion failed.*?: dayfly: (.*)", first):
+        reason, _, hint = ours[1].partition("; ")
+        return Diagnostic(line, 0, reason, hint)
+    return Diagnostic(line, 0, _meaning(first), f"{ELSE_PYTHON}; what the compiler said is in {log}")
 
 
 def _errors(errors: str) -> Iterator[str]:

@@ -30,6 +30,8 @@ from pythran import tables  # noqa: E402
 from pythran.intrinsic import ConstFunctionIntr, ConstMethodIntr  # noqa: E402
 from pythran.typing import Fun, List, Tuple, TypeVar, Union  # noqa: E402
 
+HANDLER = "on_client_request"
+
 _ANY = TypeVar("DayflyAny")
 _REPLY = TypeVar("DayflyReply")
 _TEXT_TO_TEXT = Fun[[str], str]
@@ -132,9 +134,10 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         return f"dayfly_{self._names}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 -- the name is the node's
-        """Give every reply one type, whatever form it has: what the handler returns goes through dayfly_reply."""
+        """Give names their ending, and every reply one type, whatever form it has: what the handler returns goes through dayfly_reply."""
+        _Names(node).visit(node)
         for function in node.body:
-            if isinstance(function, ast.FunctionDef) and function.name == "on_client_request":
+            if isinstance(function, ast.FunctionDef) and function.name == HANDLER:
                 _Replies(function).visit(function)
         self.generic_visit(node)
         return node
@@ -256,6 +259,44 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         node.body.append(done(1))
         node.orelse = []
         return [done(0), node, after]
+
+
+class _Names(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
+    """Ends each name of the program with an underscore: `double`, `errno` and `NULL` mean something else to C++."""
+
+    def __init__(self, module: ast.Module) -> None:
+        nodes = list(ast.walk(module))
+        bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+        bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        imported = {alias.asname or alias.name.split(".")[0] for node in nodes for alias in _aliases(node)}
+        self._bound = bound - imported - {HANDLER, "on_init"}
+
+    def _named(self, name: str) -> str:
+        return f"{name}_" if name in self._bound else name
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 -- the name is the node's
+        node.id = self._named(node.id)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802 -- the name is the node's
+        node.name = self._named(node.name)
+        self.generic_visit(node)
+        return node
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.Nonlocal:  # noqa: N802 -- the name is the node's
+        node.names = [self._named(name) for name in node.names]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802 -- the name is the node's
+        if isinstance(node.func, ast.Name) and node.func.id in self._bound:
+            for keyword in node.keywords:
+                keyword.arg = self._named(keyword.arg)
+        self.generic_visit(node)
+        return node
+
+
+def _aliases(node: ast.AST) -> list[ast.alias]:
+    return node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
 
 
 class _Replies(ast.NodeTransformer):  # type: ignore[misc] # gast has no types

@@ -517,6 +517,124 @@ namespace dayfly
       }
     };
 
+    // -- arrays
+
+    constexpr int array_precision = 8;
+
+    std::string right_aligned(std::string text, size_t width)
+    {
+      if (text.size() < width)
+        text.insert(0, width - text.size(), ' ');
+      return text;
+    }
+
+    // A float of an array cut at its point; one that is not finite has no point.
+    struct cut_float {
+      std::string whole, fraction;
+      bool finite;
+    };
+
+    cut_float cut(std::string const &text)
+    {
+      size_t point = text.find('.');
+      return {text.substr(0, point), point == text.npos ? "" : text.substr(point + 1), point != text.npos};
+    }
+
+    void strip_zeros(std::string &digits)
+    {
+      digits.resize(digits.find_last_not_of('0') + 1);
+    }
+
+    cut_float positional(double value)
+    {
+      if (!std::isfinite(value))
+        return {not_finite(value), "", false};
+      std::string text;
+      append_float(text, value);
+      cut_float parts = cut(text);
+      if (text.find('e') != text.npos || parts.fraction.size() > array_precision)
+        parts = cut(printed("%.*f", array_precision, value));
+      strip_zeros(parts.fraction);
+      return parts;
+    }
+
+    // Digits of the mantissa after the point; the exponent is cut off.
+    std::string mantissa_digits(double value)
+    {
+      std::string text = printed("%.*e", array_precision, value);
+      std::string digits = text.substr(text.find('.') + 1, array_precision);
+      strip_zeros(digits);
+      return digits;
+    }
+
+    bool wants_exponents(std::vector<double> const &values)
+    {
+      double most = 0, least = HUGE_VAL;
+      for (double value : values)
+        if (std::isfinite(value) && value != 0) {
+          most = std::max(most, std::fabs(value));
+          least = std::min(least, std::fabs(value));
+        }
+      return most >= 1e8 || (most > 0 && (least < 1e-4 || most / least > 1000));
+    }
+
+    std::vector<std::string> with_exponents(std::vector<double> const &values)
+    {
+      size_t digits = 0, width = 0;
+      for (double value : values)
+        if (std::isfinite(value))
+          digits = std::max(digits, mantissa_digits(value).size());
+      std::vector<std::string> texts;
+      for (double value : values) {
+        std::string text = not_finite(value);
+        if (std::isfinite(value)) {
+          text = printed("%.*e", static_cast<int>(digits), value);
+          if (digits == 0)
+            text.insert(text.find('e'), ".");
+        }
+        width = std::max(width, text.size());
+        texts.push_back(std::move(text));
+      }
+      for (std::string &text : texts)
+        text = right_aligned(std::move(text), width);
+      return texts;
+    }
+
+    constexpr size_t array_line_width = 75;
+
+    // The innermost axis, wrapped where numpy wraps it.
+    void append_row(std::string &out, std::vector<std::string> const &texts, size_t &next, size_t count, size_t depth)
+    {
+      std::string indent(depth + 1, ' '), line = indent;
+      for (size_t index = 0; index < count; index++) {
+        std::string const &text = texts[next++];
+        if (line.size() + text.size() > array_line_width - depth - 1) {
+          line.resize(line.find_last_not_of(' ') + 1);
+          out.append(line, line.size() > depth ? depth + 1 : line.size()).append("\n").append(indent);
+          line = indent;
+        }
+        line += text;
+        if (index + 1 < count)
+          line += ' ';
+      }
+      out.append(line, depth + 1);
+    }
+
+    void append_axis(std::string &out, std::vector<std::string> const &texts, size_t &next,
+                     std::vector<size_t> const &shape, size_t axis)
+    {
+      out += '[';
+      if (axis + 1 == shape.size())
+        append_row(out, texts, next, shape[axis], axis);
+      else
+        for (size_t index = 0; index < shape[axis]; index++) {
+          if (index)
+            out.append(shape.size() - axis - 1, '\n').append(axis + 1, ' ');
+          append_axis(out, texts, next, shape, axis + 1);
+        }
+      out += ']';
+    }
+
     // -- reading numbers
 
     bool is_space(char c)
@@ -722,6 +840,58 @@ namespace dayfly
     if (state.next < count)
       return {fault::type_error, "not all arguments converted during string formatting"};
     return {};
+  }
+
+  std::vector<std::string> array_texts(std::vector<double> const &values)
+  {
+    if (wants_exponents(values))
+      return with_exponents(values);
+    std::vector<cut_float> parts;
+    size_t whole = 0, fraction = 0;
+    for (double value : values) {
+      parts.push_back(positional(value));
+      fraction = std::max(fraction, parts.back().fraction.size());
+    }
+    for (cut_float const &part : parts) {
+      size_t after = part.finite ? 0 : fraction + 1;
+      whole = std::max(whole, part.whole.size() > after ? part.whole.size() - after : 0);
+    }
+    std::vector<std::string> texts;
+    for (cut_float &part : parts) {
+      std::string text = right_aligned(part.whole, part.finite ? whole : whole + 1 + fraction);
+      if (part.finite)
+        text.append(".").append(part.fraction).append(fraction - part.fraction.size(), ' ');
+      texts.push_back(std::move(text));
+    }
+    return texts;
+  }
+
+  std::vector<std::string> array_texts(std::vector<int64_t> const &values)
+  {
+    std::vector<std::string> texts;
+    size_t width = 0;
+    for (int64_t value : values) {
+      texts.emplace_back();
+      append_int(texts.back(), value);
+      width = std::max(width, texts.back().size());
+    }
+    for (std::string &text : texts)
+      text = right_aligned(std::move(text), width);
+    return texts;
+  }
+
+  std::vector<std::string> array_texts(std::vector<bool> const &values)
+  {
+    std::vector<std::string> texts;
+    for (bool value : values)
+      texts.push_back(value ? " True" : "False");
+    return texts;
+  }
+
+  void append_array(std::string &out, std::vector<std::string> const &texts, std::vector<size_t> const &shape)
+  {
+    size_t next = 0;
+    append_axis(out, texts, next, shape, 0);
   }
 
   double round_to(double value, int64_t digits)

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
-#include <sstream>
 #include <string>
 
 #include <pythonic/core.hpp>

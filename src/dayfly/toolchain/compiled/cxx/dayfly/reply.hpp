@@ -136,7 +136,7 @@ namespace show
       take_headers(out, std::get<1>(result));
       take_body(out, std::get<2>(result));
     } else {
-      static_assert(never<T>, "dayfly: this is no reply: return a str, (content_type, body), (status, body), "
+      static_assert(never<T>, "dayfly: this is no reply; return a str, (content_type, body), (status, body), "
                               "(status, headers, body), a dict or list, or a function that returns one of these");
     }
   }

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "text.h"
 
@@ -393,16 +394,53 @@ namespace show
     }
   };
 
-  // -- what Pythran itself can print: numpy arrays and expressions
+  // -- numpy's arrays and expressions
+
+  template <class T>
+  concept array = requires {
+    typename T::dtype;
+    T::value;
+  };
+
+  template <class E, class A>
+  void flatten(A const &array, std::vector<E> &out)
+  {
+    if constexpr (std::is_convertible_v<A const &, E>)
+      out.push_back(array);
+    else
+      for (auto &&part : array)
+        flatten(part, out);
+  }
+
+  template <class A>
+  void take_shape(A const &array, std::vector<size_t> &out)
+  {
+    if constexpr (requires { array.size(); }) {
+      out.push_back(static_cast<size_t>(array.size()));
+      for (auto &&part : array) {
+        take_shape(part, out);
+        break;
+      }
+    }
+  }
+
+  // An element as one of the three kinds that are laid out; complex numbers are not.
+  template <class T>
+  using element_of = std::conditional_t<std::is_same_v<T, bool>, bool,
+                                        std::conditional_t<std::is_integral_v<T>, int64_t, double>>;
 
   template <class T, class>
   struct writer {
     static constexpr char const *name = "object";
     static void append(std::string &out, T const &value, form)
     {
-      std::ostringstream stream;
-      stream << value;
-      out += stream.str();
+      static_assert(array<T>, "dayfly: this has no text");
+      using element = element_of<typename T::dtype>;
+      std::vector<element> elements;
+      std::vector<size_t> shape;
+      flatten<element>(value, elements);
+      take_shape(value, shape);
+      ::dayfly::append_array(out, ::dayfly::array_texts(elements), shape);
     }
   };
 

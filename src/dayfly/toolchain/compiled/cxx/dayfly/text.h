@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dayfly
 {
@@ -38,6 +39,12 @@ namespace dayfly
 
   problem format_value(std::string &out, argument const &value, std::string_view spec);
   problem format_percent(std::string &out, std::string_view format, argument const *values, size_t count);
+
+  // str of a numpy array: its elements at one width, and the brackets of its shape around them.
+  std::vector<std::string> array_texts(std::vector<double> const &values);
+  std::vector<std::string> array_texts(std::vector<int64_t> const &values);
+  std::vector<std::string> array_texts(std::vector<bool> const &values);
+  void append_array(std::string &out, std::vector<std::string> const &texts, std::vector<size_t> const &shape);
 
   // round(value, digits): the decimal that is nearest to the exact value, as CPython does it.
   double round_to(double value, int64_t digits);

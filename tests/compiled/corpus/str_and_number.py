@@ -1,0 +1,5 @@
+"""refused: str + int"""
+# GET /?x
+def on_client_request(query):
+    n = int(query)
+    return "number " + n

@@ -1,0 +1,82 @@
+"""Programs in their sandboxes, behind a real server: one core for all, every restore checked."""
+
+import http.client
+import queue
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dayfly.config import Limits, Tenant
+from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.registry import Registry
+from dayfly.toolchain import Program, Source
+from tests.compiled.programs import Answer, Request
+
+LIMITS = Limits()
+_LOG_SECONDS = 30
+
+
+class Sandboxes:
+    """A server of compiled programs, each a tenant of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._registry = Registry.open(directory / "data")
+        options = CoreOptions(code_cache=directory / "code", paranoid=True, threads=1, overflow_threads=1)
+        self._core = NativeCore(options)
+        self._port: queue.Queue[int] = queue.Queue()
+        self._thread = threading.Thread(target=self._serve)
+
+    def _serve(self) -> None:
+        self._core.serve(ServerOptions(port=0), lambda _host, port: self._port.put(port))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.port = self._port.get(timeout=30)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._core.stop()
+        self._thread.join(30)
+        self._registry.close()
+
+    def publish(self, name: str, wasm: bytes) -> tuple[str, ...]:
+        """Freeze and serve a program as `<name>.localhost`; return what its start-up logged."""
+        tenant = Tenant(name=name.replace("_", "-"), hosts=(f"{name.replace('_', '-')}.localhost",), limits=LIMITS)
+        snapshot = self._core.freeze(wasm, tenant.limits)
+        program = Program("compiled", Source(Path(), {}), wasm)
+        release = self._registry.record(tenant, program, snapshot, name)
+        self._core.publish(tenant, release.directory)
+        return tuple(text for _, text in snapshot.init_log)
+
+    def ask(self, name: str, request: Request) -> Answer:
+        """Send a request; a failed program's answer is what its tenant's log says."""
+        self._core.logs()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {"Host": f"{name.replace('_', '-')}.localhost"}
+            connection.request(request.method, request.target, request.body.encode() or None, headers)
+            response = connection.getresponse()
+            body = response.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
+        if cause := response.headers.get("Dayfly-Cause"):
+            return self._failure(cause)
+        ours = {"date", "content-length", "content-type", "connection"}
+        headers_sent = tuple((key, value) for key, value in response.getheaders() if key.lower() not in ours)
+        content_type = response.headers.get("Content-Type", "")
+        return Answer(response.status, content_type, headers_sent, body, log=self._logged())
+
+    def _failure(self, cause: str) -> Answer:
+        deadline = time.monotonic() + _LOG_SECONDS
+        lines: list[tuple[int, str]] = []
+        while not any(level >= 3 for level, _ in lines) and time.monotonic() < deadline:
+            lines += [(record.level, record.text) for record in self._core.logs()]
+        errors = [text for level, text in lines if level >= 3]
+        return Answer(error=errors[-1] if errors else cause, log=tuple(text for level, text in lines if level < 3))
+
+    def _logged(self) -> tuple[str, ...]:
+        return tuple(record.text for record in self._core.logs())
