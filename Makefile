@@ -61,6 +61,9 @@ fuzz: .venv/.built ## random modules and random octets; DAYFLY_SEED and DAYFLY_C
 soak: .venv/.built ## the same with a million requests
 	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
 
+differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier
+	$(BIN)/python -m tests.compiled.differences
+
 wheel: .venv/.built ## dist/dayfly-*.whl
 	$(BIN)/maturin build --release --out dist
 
@@ -82,4 +85,4 @@ clean: ## remove what was built here
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
-.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile fuzz soak wheel lock clean
+.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile fuzz soak differences wheel lock clean

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -80,7 +81,7 @@ def main() -> None:
         return {}
 
     log = attempt(start)["log"]
-    answers = [attempt(lambda parts=parts: answer(fresh(), parts)) for parts in job["requests"]]
+    answers = [attempt(partial(answer, fresh(), parts)) for parts in job["requests"]]
     json.dump({"log": log, "answers": answers}, sys.stdout)
 
 

@@ -19,8 +19,8 @@ PAGE = Path(__file__).parents[2] / "docs/compiled-differences.md"
 
 _HEAD = """# The compiled tier beside CPython
 
-Every row is a program of `tests/compiled/corpus`, run in its sandbox and in CPython with the same requests. This page is
-made from the results by `make differences`; a test compares it with them.
+Every row is a program of `tests/compiled/corpus`, run in its sandbox and in CPython with the same requests. This page
+is made from the results by `make differences`; a test compares it with them.
 """
 _PARTS = {
     "differs": (

@@ -134,7 +134,7 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         return f"dayfly_{self._names}"
 
     def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 -- the name is the node's
-        """Give names their ending, and every reply one type, whatever form it has: what the handler returns goes through dayfly_reply."""
+        """Give names their ending, and every reply one type: what the handler returns goes through dayfly_reply."""
         _Names(node).visit(node)
         for function in node.body:
             if isinstance(function, ast.FunctionDef) and function.name == HANDLER:
