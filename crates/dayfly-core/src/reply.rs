@@ -24,6 +24,7 @@ const ERROR_BYTES_MAX: usize = 8 << 10;
 pub(crate) fn read(memory: &[u8], address: u32, limits: &Limits, reply: &mut Reply) -> Result<(), Stop> {
     let reader = Reader { memory, limits };
     let record = reader.octets(address, record::BYTES as u32, "the reply record")?;
+    let record: &Record = record.try_into().expect("as many octets as asked for");
     let status = number(record, record::STATUS);
     if status == abi::STATUS_FAILED {
         return Err(reader.failure(record));
@@ -40,6 +41,9 @@ pub(crate) fn read(memory: &[u8], address: u32, limits: &Limits, reply: &mut Rep
     }
     Ok(())
 }
+
+/// A reply record: of known length, so that reading its numbers needs no checks.
+type Record = [u8; record::BYTES];
 
 struct Reader<'m> {
     memory: &'m [u8],
@@ -70,7 +74,7 @@ impl<'m> Reader<'m> {
         self.octets(number(record, pair), number(record, pair + 4), what)
     }
 
-    fn failure(&self, record: &[u8]) -> Stop {
+    fn failure(&self, record: &Record) -> Stop {
         match self.pair(record, record::ERROR, "the error text") {
             Ok(text) => {
                 let text = &text[..text.len().min(ERROR_BYTES_MAX)];
@@ -80,7 +84,7 @@ impl<'m> Reader<'m> {
         }
     }
 
-    fn body(&self, record: &[u8]) -> Result<&'m [u8], Stop> {
+    fn body(&self, record: &Record) -> Result<&'m [u8], Stop> {
         let length = u64::from(number(record, record::BODY + 4));
         if length > self.limits.response_body_bytes_max {
             let max = self.limits.response_body_bytes_max;
@@ -89,12 +93,16 @@ impl<'m> Reader<'m> {
         self.pair(record, record::BODY, "the body")
     }
 
-    fn content_type(&self, record: &[u8], reply: &mut Reply) -> Result<(), Stop> {
+    fn content_type(&self, record: &Record, reply: &mut Reply) -> Result<(), Stop> {
         let value = self.pair(record, record::CONTENT_TYPE, "the content type")?;
-        if value.is_empty() { Ok(()) } else { self.add_line(reply, b"Content-Type", value) }
+        if value.is_empty() {
+            return Ok(());
+        }
+        reply.field_lines.extend_from_slice(b"Content-Type");
+        self.end_line(reply, 0, value)
     }
 
-    fn fields(&self, record: &[u8], body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
+    fn fields(&self, record: &Record, body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
         let count = number(record, record::HEADERS + 4);
         if count == 0 {
             return Ok(());
@@ -134,25 +142,27 @@ impl<'m> Reader<'m> {
         if name.is_empty() || !name.iter().all(|octet| is_token(*octet)) {
             return Err(bad(format_args!("`{}` is not a header field's name", String::from_utf8_lossy(name))));
         }
-        self.add_line(reply, name, value)
+        let start = reply.field_lines.len();
+        reply.field_lines.extend_from_slice(name);
+        self.end_line(reply, start, value)
     }
 
-    fn add_line(&self, reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Stop> {
-        let value = value.trim_ascii();
-        let bytes = name.len() + value.len() + 4;
-        if (reply.field_lines.len() + bytes) as u64 > self.limits.response_header_bytes_max {
+    /// Completes a line whose name stands at `start` of the field lines.
+    #[inline]
+    fn end_line(&self, reply: &mut Reply, start: usize, value: &[u8]) -> Result<(), Stop> {
+        let (lines, value) = (&mut reply.field_lines, value.trim_ascii());
+        if (lines.len() + value.len() + 4) as u64 > self.limits.response_header_bytes_max {
             let max = self.limits.response_header_bytes_max;
             return Err(bad(format_args!("the header fields have more than {max} octets")));
         }
         // Without an early end, so that many octets are looked at at once.
         if !value.iter().fold(true, |valid, octet| valid & is_value(*octet)) {
-            let name = String::from_utf8_lossy(name);
+            let name = String::from_utf8_lossy(&lines[start..]);
             return Err(bad(format_args!("the value of header field `{name}` has a control character")));
         }
-        reply.field_lines.reserve(bytes);
-        for part in [name, b": ", value, b"\r\n"] {
-            reply.field_lines.extend_from_slice(part);
-        }
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value);
+        lines.extend_from_slice(b"\r\n");
         Ok(())
     }
 }

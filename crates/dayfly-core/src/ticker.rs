@@ -57,22 +57,27 @@ impl Drop for Held {
 }
 
 /// The calling thread's pulse.
+#[inline]
 fn pulse() -> &'static Pulse {
-    thread_local! {
-        static PULSE: Cell<Option<&'static Pulse>> = const { Cell::new(None) };
-        static HELD: Cell<Option<Held>> = const { Cell::new(None) };
-    }
-    PULSE.get().unwrap_or_else(|| {
-        let spare = lock(&SPARE).pop();
-        let pulse = spare.unwrap_or_else(|| {
-            let pulse: &'static Pulse = Box::leak(Box::default());
-            lock(&PULSES).push(pulse);
-            pulse
-        });
-        HELD.set(Some(Held(pulse)));
-        PULSE.set(Some(pulse));
+    PULSE.get().unwrap_or_else(new_pulse)
+}
+
+thread_local! {
+    static PULSE: Cell<Option<&'static Pulse>> = const { Cell::new(None) };
+    static HELD: Cell<Option<Held>> = const { Cell::new(None) };
+}
+
+#[cold]
+fn new_pulse() -> &'static Pulse {
+    let spare = lock(&SPARE).pop();
+    let pulse = spare.unwrap_or_else(|| {
+        let pulse: &'static Pulse = Box::leak(Box::default());
+        lock(&PULSES).push(pulse);
         pulse
-    })
+    });
+    HELD.set(Some(Held(pulse)));
+    PULSE.set(Some(pulse));
+    pulse
 }
 
 /// A guest runs on this thread as long as the value lives.
@@ -127,6 +132,7 @@ impl Ticker {
     }
 
     /// To be called on the thread that runs a guest, before it runs.
+    #[inline]
     pub(crate) fn run(&self) -> Running {
         let pulse = pulse();
         pulse.beat();

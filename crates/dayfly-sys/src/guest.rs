@@ -134,6 +134,7 @@ impl<T: 'static> Guest<T> {
     }
 
     /// Size of the engine's own heap for this guest's exceptions; 0: it has thrown none.
+    #[inline]
     pub fn gc_heap_bytes(&self) -> usize {
         self.store.gc_heap_capacity()
     }

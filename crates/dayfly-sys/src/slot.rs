@@ -95,6 +95,7 @@ impl SlotState {
         self.hot_pages.store(count, Ordering::Relaxed);
     }
 
+    #[inline]
     fn hot(&self) -> &[AtomicU32] {
         &self.hot[..self.hot_pages.load(Ordering::Relaxed) as usize]
     }
@@ -175,6 +176,7 @@ impl Slot {
         self.audit(if small { RANGES_PER_AUDIT } else { usize::MAX }).is_ok()
     }
 
+    #[inline]
     fn copy_back(&mut self) {
         let area = &self.state.area;
         let reference = area.image.reference_pages();
