@@ -11,6 +11,7 @@ mod bulk;
 mod cells;
 mod code;
 mod limits;
+mod straight;
 mod survey;
 
 use wasmparser::{FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator, WasmFeatures};

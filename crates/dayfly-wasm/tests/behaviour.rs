@@ -195,7 +195,7 @@ fn epoch_checks(body: &str) -> u32 {
     let mut config = Config::new();
     config.wasm_exceptions(true).epoch_interruption(true);
     let engine = Engine::new(&config).expect("an engine");
-    let text = module("32", "", body);
+    let text = module("32", "(tag $tag) (table $table 9 funcref) (func $throw (throw $tag))", body);
     let wasm = wat::parse_str(text).expect("valid");
     let program = instrument(&wasm, &Options { memory_bytes_max: MEMORY_BYTES_MAX }).expect("a program");
     let mut store = Store::new(&engine, 0);
@@ -223,6 +223,41 @@ fn bulk_instructions_can_be_interrupted_at_every_chunk() {
         "(memory.copy (i32.const 8192) (i32.const 4096) (i32.const 0x100000))",
     ] {
         assert!(epoch_checks(bulk) >= nothing + 16, "{bulk}");
+    }
+}
+
+#[test]
+fn straight_code_is_checked_all_along() {
+    let nothing = epoch_checks("");
+    // Every 16 KiB, but for the last.
+    let piece = "(f64.sqrt)".repeat(64 << 10);
+    let whole = format!("(f64.const 2) {piece} {piece} (drop)");
+    assert!(epoch_checks(&whole) >= nothing + 7);
+    let table = "(table.fill $table (i32.const 0) (ref.null func) (i32.const 9))";
+    assert!(epoch_checks(&table.repeat(5)) >= nothing + 5);
+    assert!(epoch_checks(&"(drop (i32.load (i32.const 0)))".repeat(30_000)) >= nothing + 10);
+}
+
+#[test]
+fn a_branch_past_the_checks_does_not_avoid_them() {
+    let nothing = epoch_checks("");
+    let roots = |count: usize| format!("(f64.const 2) {} (drop)", "(f64.sqrt)".repeat(count));
+    // Each skip holds all of the places where checks by offset alone could stand, and runs nothing of them.
+    let skipped = roots(2 << 10);
+    let run = roots(15 << 10);
+    for skip in [
+        format!("(block (br_if 0 (i32.const 1)) {skipped})"),
+        format!("(block (br_table 0 0 (i32.const 1)) {skipped})"),
+        format!("(block (br 0) (loop {skipped}))"),
+        format!("(if (i32.const 0) (then {skipped}))"),
+        format!("(if (i32.const 0) (then (loop {skipped})) (else))"),
+        format!(
+            "(block $out (block $caught (try_table (catch_all $caught) {skipped} (call $throw) {skipped})) {skipped})"
+        ),
+    ] {
+        let body = format!("{run} {skip}").repeat(20);
+        let checks = epoch_checks(&body);
+        assert!(checks >= nothing + 18, "{checks} checks, {}", &skip[..40]);
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use wasm_encoder::{CodeSection, InstructionSink};
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 
+use super::straight::Straight;
 use super::survey::Survey;
 use crate::{Error, Fresh};
 
@@ -38,6 +39,8 @@ pub(super) struct CodeRewriter {
     /// Globals that hold references.
     reference_globals: BTreeSet<u32>,
     fresh: Option<Fresh>,
+    /// Functions that are the host's.
+    imported: u32,
 }
 
 /// What becomes of one instruction.
@@ -73,6 +76,7 @@ impl CodeRewriter {
             referenced: BTreeSet::new(),
             reference_globals: references.map(|(index, _)| index).collect(),
             fresh: None,
+            imported: functions - survey.function_section.as_ref().map_or(0, wasmparser::SectionLimited::count),
         }
     }
 
@@ -93,11 +97,18 @@ impl CodeRewriter {
         let octets = body.as_bytes();
         let start = body.range().start;
         let (mut rewritten, mut copied) = (Vec::with_capacity(octets.len()), 0);
+        let mut straight = Straight::new(self.imported);
         while !reader.eof() {
             let (operator, at) = reader.read_with_offset()?;
             validator.op(at, &operator)?;
-            let Some(change) = self.change(&operator) else { continue };
             let (from, to) = ((at - start) as usize, (reader.original_position() - start) as usize);
+            if straight.is_check_due() {
+                rewritten.extend_from_slice(&octets[copied..from]);
+                copied = from;
+                straight.check(&mut rewritten);
+            }
+            straight.pass(&operator, to - from);
+            let Some(change) = self.change(&operator) else { continue };
             rewritten.extend_from_slice(&octets[copied..from]);
             copied = if self.apply(&change, &mut rewritten) { to } else { from };
         }
