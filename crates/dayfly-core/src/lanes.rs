@@ -76,6 +76,8 @@ pub struct Trial {
     began: Option<Instant>,
     /// For samples.
     began_ns: Option<u64>,
+    /// Ticks before it. Those since then count all that it has cost the thread, not only what the guest ran.
+    began_ticks: u64,
 }
 
 /// What became of a run on the I/O thread.
@@ -140,30 +142,35 @@ impl Lanes {
         }
     }
 
-    /// A run on this thread begins.
+    /// A run on this thread begins: before its sandbox is made or taken.
     pub fn begin(&mut self, tenant: &Tenant) -> Trial {
         self.runs = self.runs.wrapping_add(1);
         let sampled = self.runs.is_multiple_of(SAMPLE_EVERY);
+        let began_ticks = self.ticks.count();
         let (_, habit) = self.parts(tenant);
-        Trial { began: (!habit.trusted()).then(Instant::now), began_ns: sampled.then(cpu_ns) }
+        Trial { began: (!habit.trusted()).then(Instant::now), began_ns: sampled.then(cpu_ns), began_ticks }
     }
 
-    /// A run on this thread has ended: judges it, learns from it and counts it.
+    /// A run on this thread has ended, and its sandbox is restored or dropped: judges it, learns from it and counts it.
     pub fn judge(&mut self, tenant: &Tenant, trial: Trial, ended: Ended<'_>, counters: &ThreadCounters) -> Verdict {
         let turn_began = self.turn_began;
-        let alone = ended.metered_ns > 0 && self.company.alone(Instant::now());
+        let ticks = self.ticks.count() - trial.began_ticks;
+        let alone = ticks > 0 && self.company.alone(Instant::now());
         let (placement, habit) = self.parts(tenant);
         let (lane, count) = match ended.result {
             Err(Stop::Cpu) => (Lane::Overflow, &counters.overruns),
             Err(Stop::Blocks) => (Lane::Blocking, &counters.blocked),
             _ => {
-                if !ended.restores_quickly {
-                    placement.ran_large(habit, Instant::now());
-                } else if ended.metered_ns > 0 {
-                    habit.ran_well();
-                    placement.met_by_tick(habit, alone, Instant::now());
+                if ended.restores_quickly {
+                    // A failure costs the thread a new slot, so it never makes a tenant trusted.
+                    if ended.result.is_ok() {
+                        habit.ran_well();
+                    }
+                    if ticks > 0 && !alone {
+                        placement.met_by_ticks(habit, ticks, Instant::now());
+                    }
                 } else {
-                    habit.ran_well();
+                    placement.ran_large(habit, Instant::now());
                 }
                 return match trial.began_ns {
                     None => Verdict::Ended { cpu_ns: 0, restored_pages: 0 },
@@ -277,6 +284,37 @@ mod tests {
             assert!(matches!(judged(&mut lanes, &tenant, &ended, &counters), Verdict::Ended { .. }));
         }
         assert_eq!(lanes.start(&tenant), Lane::Inline);
+    }
+
+    #[test]
+    fn failures_never_make_a_tenant_trusted() {
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
+        let tenant = Tenant::new("trap", 7, 0, 1);
+        for (ended, trusted) in [(Err(Stop::Trap(String::new())), false), (Ok(()), true)] {
+            (0..100).for_each(|_| {
+                judged(&mut lanes, &tenant, &ended, &counters);
+            });
+            assert_eq!(lanes.parts(&tenant).1.trusted(), trusted);
+        }
+    }
+
+    #[test]
+    fn ticks_count_whatever_the_time_went_to() {
+        let ticks = Ticks::default();
+        let (mut lanes, counters) = (Lanes::new(Instant::now(), ticks.clone()), ThreadCounters::default());
+        let tenant = Tenant::new("large replies", 7, 0, 1);
+        // Somebody else uses the thread, too.
+        lanes.start(&Tenant::new("other", 8, 1, 1));
+        for _ in 0..20 {
+            assert_eq!(lanes.start(&tenant), Lane::Inline);
+            judged(&mut lanes, &tenant, &Ok(()), &counters);
+        }
+        // The guest was not metered: its slot took long to make, or its reply to read.
+        let trial = lanes.begin(&tenant);
+        (0..40).for_each(|_| ticks.add_one());
+        let ended = Ended { result: &Ok(()), hot_pages: 3, restores_quickly: true, metered_ns: 0 };
+        lanes.judge(&tenant, trial, ended, &counters);
+        assert_eq!(lanes.start(&tenant), Lane::Overflow);
     }
 
     #[test]

@@ -175,12 +175,10 @@ impl Placement {
         habit.blocks = true;
     }
 
-    /// A run that ended inline, in time, was met by a tick on its way. `alone`: no other tenant uses the thread, so nobody
-    /// was kept waiting.
-    pub fn met_by_tick(&self, habit: &mut Habit, alone: bool, now: Instant) {
-        if !alone {
-            habit.pay(MET_BY_TICK, now);
-        }
+    /// A run that ended inline, in time, was met by so many ticks on its way, from taking its slot to giving it back, and
+    /// other tenants use the thread, too.
+    pub fn met_by_ticks(&self, habit: &mut Habit, ticks: u64, now: Instant) {
+        habit.pay(MET_BY_TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)), now);
     }
 
     /// A run ended inline in time but dirtied many pages: restoring them, or faulting on each again, is slow.
@@ -343,7 +341,7 @@ mod tests {
                 now_us += run_us;
                 habit.ran_well();
                 if tick {
-                    placement.met_by_tick(&mut habit, false, now(now_us));
+                    placement.met_by_ticks(&mut habit, 1, now(now_us));
                 }
             } else {
                 now_us += run_us * slower_there;
@@ -378,18 +376,16 @@ mod tests {
         for ms in (0..60_000).step_by(25) {
             assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Inline);
             habit.ran_well();
-            placement.met_by_tick(&mut habit, false, t0 + ms * MS);
+            placement.met_by_ticks(&mut habit, 1, t0 + ms * MS);
         }
     }
 
     #[test]
-    fn alone_on_the_thread_it_pays_nothing_and_comes_back() {
+    fn alone_on_the_thread_it_comes_back() {
         let t0 = Instant::now();
         let (mut placement, mut habit) = (Placement::new(t0), trusted());
-        (0..1000).for_each(|_| placement.met_by_tick(&mut habit, true, t0));
-        assert_eq!(placement.start(&mut habit, || t0), Start::Inline);
         while placement.start(&mut habit, || t0) == Start::Inline {
-            placement.met_by_tick(&mut habit, false, t0);
+            placement.met_by_ticks(&mut habit, 1, t0);
         }
         (0..3).for_each(|_| placement.learn(&mut habit, FAST, true, t0));
         assert_eq!(placement.start(&mut habit, || t0), Start::Inline);

@@ -145,10 +145,12 @@ impl Server {
         // A clean slot of a resident release, lent to this one request. Limits, traps and hostcalls live inside.
         let trial = self.lanes.begin(tenant);
         let mut sandbox = self.slots.take(current).map_err(|error| no_slot(&error, id, &self.shared.log))?;
-        let ended = sandbox.call(&request, &INLINE, &mut self.answer);
+        let result = sandbox.call(&request, &INLINE, &mut self.answer);
+        let ended = Ended::of(&result, &sandbox);
+        drop(sandbox); // restores or discards its slot: part of what the request costs
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
-        match self.lanes.judge(tenant, trial, Ended::of(&ended, &sandbox), &self.counters) {
+        match self.lanes.judge(tenant, trial, ended, &self.counters) {
             Verdict::Again { lane, cpu_ns } => {
                 self.answer.log.clear();
                 elsewhere.hand_over(lane, id, current, &request, ticket, Spent { reruns: 1, cpu_ns });
@@ -156,11 +158,11 @@ impl Server {
             }
             Verdict::Ended { cpu_ns, restored_pages } => counted.cost(cpu_ns, restored_pages),
         }
-        let result = ended.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
+        let result = result.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
         commit(&self.shared.log, id, current, &mut self.answer, self.thread);
         counted.ended(outcome(result), Lane::Inline);
         Ok(result.map(|()| Served::Now)?)
-    } // dropping the sandbox restores or discards its slot
+    }
 
     fn send(&self, respond: Respond<'_>) -> Answered {
         let reply = &self.answer.reply;
