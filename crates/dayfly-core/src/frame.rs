@@ -1,9 +1,28 @@
 //! Writing a request into the host page, in the form of the guest ABI: the parts that the program takes and no others.
 
 use crate::error::Stop;
-use crate::message::Request;
+use crate::message::{Field, Request};
+use dayfly_http1::{AUTHORITY_BYTES_MAX, FIELD_BYTES_MAX, FIELDS_MAX, TARGET_BYTES_MAX};
 use dayfly_wasm::Layout;
-use dayfly_wasm::abi::{BODY_INLINE_BYTES_MAX, FIELD_BYTES, frame, takes};
+use dayfly_wasm::abi::{BODY_INLINE_BYTES_MAX, FIELD_BYTES, FRAME_BYTES_MAX, frame, takes};
+
+/// Octets of the longest method, scheme and address of a client together.
+const WORDS_BYTES_MAX: usize = 32 + 5 + 45;
+/// Fields that the host adds: `Host` where the target named another, and the content's length.
+const ADDED_BYTES_MAX: usize = 2 * FIELD_BYTES + 4 + AUTHORITY_BYTES_MAX + 14 + 20;
+
+/// No head that HTTP lets through is too long. One octet: the path `/` of a request for the mount itself.
+const _: () = assert!(
+    frame::BYTES
+        + FIELDS_MAX * FIELD_BYTES
+        + FIELD_BYTES_MAX
+        + ADDED_BYTES_MAX
+        + TARGET_BYTES_MAX
+        + 1
+        + AUTHORITY_BYTES_MAX
+        + WORDS_BYTES_MAX
+        <= FRAME_BYTES_MAX as usize
+);
 
 /// Writes the frame and gives its address; 0 if the program takes nothing. What is not written is zero, as the image is.
 ///
@@ -22,6 +41,37 @@ pub(crate) fn write(memory: &mut [u8], layout: &Layout, taken: u32, request: &Re
     Ok(start as u32)
 }
 
+/// Whether the whole content will be inline, so that nothing of it need be kept for `body_read`.
+pub(crate) fn holds_body(layout: &Layout, taken: u32, request: &Request<'_>) -> bool {
+    let body_bytes = request.body.len();
+    if body_bytes == 0 {
+        return true;
+    }
+    let head_bytes = head_bytes(taken, request);
+    body_bytes <= BODY_INLINE_BYTES_MAX && head_bytes + body_bytes <= layout.frame_bytes_max as usize
+}
+
+/// Octets of a frame before the content.
+fn head_bytes(taken: u32, request: &Request<'_>) -> usize {
+    let texts: usize = texts(request).iter().filter(|(bit, ..)| taken & bit != 0).map(|(.., text)| text.len()).sum();
+    let field = |field: &Field<'_>| FIELD_BYTES + field.name.len() + field.value.len();
+    let fields: usize = if taken & takes::HEADERS == 0 { 0 } else { request.fields.iter().map(field).sum() };
+    frame::BYTES + fields + texts
+}
+
+/// What is text: its bit, its place in the frame, itself.
+fn texts<'r>(request: &Request<'r>) -> [(u32, usize, &'r str); 7] {
+    [
+        (takes::METHOD, frame::METHOD, request.method),
+        (takes::PATH, frame::PATH, request.path),
+        (takes::QUERY, frame::QUERY, request.query),
+        (takes::CLIENT, frame::CLIENT, request.client),
+        (takes::SCHEME, frame::SCHEME, request.scheme),
+        (takes::HOST, frame::HOST, request.host),
+        (takes::MOUNT, frame::MOUNT, request.mount),
+    ]
+}
+
 struct Frame<'m> {
     octets: &'m mut [u8],
     /// Address of the first octet.
@@ -35,16 +85,7 @@ impl Frame<'_> {
         if taken & takes::HEADERS != 0 {
             self.put_fields(request)?;
         }
-        let texts = [
-            (takes::METHOD, frame::METHOD, request.method),
-            (takes::PATH, frame::PATH, request.path),
-            (takes::QUERY, frame::QUERY, request.query),
-            (takes::CLIENT, frame::CLIENT, request.client),
-            (takes::SCHEME, frame::SCHEME, request.scheme),
-            (takes::HOST, frame::HOST, request.host),
-            (takes::MOUNT, frame::MOUNT, request.mount),
-        ];
-        for (bit, pair, text) in texts {
+        for (bit, pair, text) in texts(request) {
             if taken & bit != 0 {
                 self.put(pair, text.as_bytes())?;
             }
@@ -92,7 +133,6 @@ impl Frame<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Field;
 
     const LAYOUT: Layout = Layout {
         memory_bytes: 131_072,
@@ -181,6 +221,17 @@ mod tests {
         let (memory, frame) = written(takes::HEADERS | takes::BODY, &request(&fields, &[7; 9000]));
         let inline = number(&memory, frame as usize + 36);
         assert_eq!(inline, 57_344 - 80 - 16 - 4 - 50_000);
+        // What is said before writing is what is written, to the octet.
+        let taken = takes::HEADERS | takes::BODY;
+        for body_bytes in [0, 1, inline - 1, inline, inline + 1, BODY_INLINE_BYTES_MAX, BODY_INLINE_BYTES_MAX + 1] {
+            let body = vec![7; body_bytes];
+            for taken in [taken, takes::ALL, takes::BODY] {
+                let request = request(&fields, &body);
+                let (memory, frame) = written(taken, &request);
+                let is_whole = number(&memory, frame as usize + 36) == body_bytes;
+                assert_eq!(holds_body(&LAYOUT, taken, &request), is_whole, "{body_bytes} {taken}");
+            }
+        }
         let mut memory = vec![0; LAYOUT.memory_bytes as usize];
         let fields = [Field { name: "long", value: &value }; 2];
         let failed = write(&mut memory, &LAYOUT, takes::HEADERS, &request(&fields, b""));

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | pointers and lengths | inside the virtual size of the memory |
 //! | status | 200 to 599 (interim answers are the host's); 0: the program failed and says why |
+//! | fields | their number, and the octets of all names and values as the guest has them, before any is looked at |
 //! | names | tokens (RFC 9110 section 5.1) |
-//! | values | visible characters, spaces, tabs, octets from 0x80 (section 5.5); white space around them goes |
-//! | `Content-Length` | the host's; must be the length of the content if it is there (frameworks add it), and goes |
+//! | values | visible characters, spaces, tabs, octets from 0x80 (section 5.5); spaces and tabs around them go |
+//! | `Content-Length` | the host's; frameworks add it, so the length of the content is accepted, and goes |
+//! | `Content-Length` in reply to HEAD, or beside 304 | as well, of whatever length: it speaks of content that is not sent |
 //! | `Transfer-Encoding`, `Trailer`, `Upgrade` | refused: they would change how the message is read (RFC 9112 section 6) |
 //! | `Connection`, `Keep-Alive`, `Proxy-Connection`, `TE`, `Date`, `Dayfly-*` | the host's; dropped |
 //! | content beside 204, 205, 304 | dropped (RFC 9110 sections 15.3.5, 15.3.6, 15.4.5) |
@@ -19,10 +21,39 @@ use std::fmt;
 
 /// Octets of a program's own words about its failure that are kept.
 const ERROR_BYTES_MAX: usize = 8 << 10;
+/// Octets of a name or value that a message shows.
+const SHOWN_BYTES_MAX: usize = 100;
+/// Of a field line: `: ` and the line's end.
+const SEPARATORS_BYTES: usize = 4;
+
+/// Why there is no reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// A pointer leaves `memory`: what it refers to may lie in memory that the guest has got since.
+    Outside(String),
+    /// It would not be one with more memory either.
+    Stop(Stop),
+}
+
+impl From<Unread> for Stop {
+    fn from(unread: Unread) -> Stop {
+        match unread {
+            Unread::Outside(text) => Stop::BadResponse(text),
+            Unread::Stop(stop) => stop,
+        }
+    }
+}
 
 /// Reads the record at `address` in `memory`, which is as much of it as the guest has, into `reply`.
-pub(crate) fn read(memory: &[u8], address: u32, limits: &Limits, reply: &mut Reply) -> Result<(), Stop> {
-    let reader = Reader { memory, limits };
+/// `method`: that of the request.
+pub(crate) fn read(
+    memory: &[u8],
+    address: u32,
+    limits: &Limits,
+    method: &str,
+    reply: &mut Reply,
+) -> Result<(), Unread> {
+    let mut reader = Reader { memory, limits, method, field_bytes: 0 };
     let record = reader.octets(address, record::BYTES as u32, "the reply record")?;
     let record: &Record = record.try_into().expect("as many octets as asked for");
     let status = number(record, record::STATUS);
@@ -48,11 +79,24 @@ type Record = [u8; record::BYTES];
 struct Reader<'m> {
     memory: &'m [u8],
     limits: &'m Limits,
+    method: &'m str,
+    /// Of the fields so far, as the guest has them.
+    field_bytes: u64,
 }
 
 #[cold]
-fn bad(what: fmt::Arguments<'_>) -> Stop {
-    Stop::BadResponse(what.to_string())
+fn bad(what: fmt::Arguments<'_>) -> Unread {
+    Unread::Stop(Stop::BadResponse(what.to_string()))
+}
+
+#[cold]
+fn outside(what: &str, at: u32, length: u32, memory: &[u8]) -> Unread {
+    Unread::Outside(format!("{what} is {length} octets at {at}, memory has {}", memory.len()))
+}
+
+/// The guest's octets as a message shows them: escaped, and not all if there are many.
+fn shown(octets: &[u8]) -> std::slice::EscapeAscii<'_> {
+    octets[..octets.len().min(SHOWN_BYTES_MAX)].escape_ascii()
 }
 
 fn number(octets: &[u8], at: usize) -> u32 {
@@ -60,31 +104,28 @@ fn number(octets: &[u8], at: usize) -> u32 {
 }
 
 impl<'m> Reader<'m> {
-    fn octets(&self, at: u32, length: u32, what: &str) -> Result<&'m [u8], Stop> {
+    fn octets(&self, at: u32, length: u32, what: &str) -> Result<&'m [u8], Unread> {
         let start = at as usize;
         // Two 32-bit numbers: the sum fits.
-        self.memory.get(start..start + length as usize).ok_or_else(|| {
-            let size = self.memory.len();
-            bad(format_args!("{what} is {length} octets at {at}, memory has {size}"))
-        })
+        self.memory.get(start..start + length as usize).ok_or_else(|| outside(what, at, length, self.memory))
     }
 
     /// What the (pointer, length) pair at `pair` refers to.
-    fn pair(&self, record: &[u8], pair: usize, what: &str) -> Result<&'m [u8], Stop> {
+    fn pair(&self, record: &[u8], pair: usize, what: &str) -> Result<&'m [u8], Unread> {
         self.octets(number(record, pair), number(record, pair + 4), what)
     }
 
-    fn failure(&self, record: &Record) -> Stop {
+    fn failure(&self, record: &Record) -> Unread {
         match self.pair(record, record::ERROR, "the error text") {
             Ok(text) => {
                 let text = &text[..text.len().min(ERROR_BYTES_MAX)];
-                Stop::Trap(String::from_utf8_lossy(text).into_owned())
+                Unread::Stop(Stop::Trap(String::from_utf8_lossy(text).into_owned()))
             }
-            Err(stop) => stop,
+            Err(unread) => unread,
         }
     }
 
-    fn body(&self, record: &Record) -> Result<&'m [u8], Stop> {
+    fn body(&self, record: &Record) -> Result<&'m [u8], Unread> {
         let length = u64::from(number(record, record::BODY + 4));
         if length > self.limits.response_body_bytes_max {
             let max = self.limits.response_body_bytes_max;
@@ -93,16 +134,16 @@ impl<'m> Reader<'m> {
         self.pair(record, record::BODY, "the body")
     }
 
-    fn content_type(&self, record: &Record, reply: &mut Reply) -> Result<(), Stop> {
+    fn content_type(&mut self, record: &Record, reply: &mut Reply) -> Result<(), Unread> {
         let value = self.pair(record, record::CONTENT_TYPE, "the content type")?;
         if value.is_empty() {
             return Ok(());
         }
-        reply.field_lines.extend_from_slice(b"Content-Type");
-        self.end_line(reply, 0, value)
+        self.count(b"Content-Type", value)?;
+        add_line(reply, b"Content-Type", value)
     }
 
-    fn fields(&self, record: &Record, body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
+    fn fields(&mut self, record: &Record, body_bytes: usize, reply: &mut Reply) -> Result<(), Unread> {
         let count = number(record, record::HEADERS + 4);
         if count == 0 {
             return Ok(());
@@ -116,55 +157,62 @@ impl<'m> Reader<'m> {
         for entry in entries.chunks_exact(FIELD_BYTES) {
             let name = self.pair(entry, 0, "a header field's name")?;
             let value = self.pair(entry, 8, "a header field's value")?;
+            self.count(name, value)?;
             self.field(name, value, body_bytes, reply)?;
         }
         Ok(())
     }
 
-    fn field(&self, name: &[u8], value: &[u8], body_bytes: usize, reply: &mut Reply) -> Result<(), Stop> {
+    /// Comes before a look at any octet: the limit bounds the time that looking takes, also at fields that are dropped.
+    fn count(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unread> {
+        self.field_bytes += (name.len() + value.len() + SEPARATORS_BYTES) as u64;
+        let max = self.limits.response_header_bytes_max;
+        if self.field_bytes > max {
+            return Err(bad(format_args!("the header fields have more than {max} octets")));
+        }
+        Ok(())
+    }
+
+    fn field(&self, name: &[u8], value: &[u8], body_bytes: usize, reply: &mut Reply) -> Result<(), Unread> {
         match rule(name) {
             Rule::Drop => Ok(()),
             Rule::Refuse => {
-                let name = String::from_utf8_lossy(name);
+                let name = shown(name);
                 Err(bad(format_args!("header field `{name}` is not for programs to set")))
             }
             Rule::ContentType if reply.has_content_type() => Err(bad(format_args!("the content type is given twice"))),
-            Rule::Keep | Rule::ContentType => self.add(reply, name, value),
-            Rule::ContentLength if is_length(value, body_bytes) => Ok(()),
+            Rule::Keep | Rule::ContentType => add(reply, name, value),
+            Rule::ContentLength if length(value) == Some(body_bytes as u64) => Ok(()),
+            // RFC 9110 sections 8.6 and 9.3.2.
+            Rule::ContentLength if (reply.status == 304 || self.method == "HEAD") && length(value).is_some() => Ok(()),
             Rule::ContentLength => {
-                let value = String::from_utf8_lossy(&value[..value.len().min(40)]);
+                let value = shown(value);
                 Err(bad(format_args!("Content-Length is `{value}`, the body has {body_bytes} octets")))
             }
         }
     }
+}
 
-    fn add(&self, reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Stop> {
-        if name.is_empty() || !name.iter().all(|octet| is_token(*octet)) {
-            return Err(bad(format_args!("`{}` is not a header field's name", String::from_utf8_lossy(name))));
-        }
-        let start = reply.field_lines.len();
-        reply.field_lines.extend_from_slice(name);
-        self.end_line(reply, start, value)
+fn add(reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Unread> {
+    if name.is_empty() || !name.iter().all(|octet| is_token(*octet)) {
+        return Err(bad(format_args!("`{}` is not a header field's name", shown(name))));
     }
+    add_line(reply, name, value)
+}
 
-    /// Completes a line whose name stands at `start` of the field lines.
-    #[inline]
-    fn end_line(&self, reply: &mut Reply, start: usize, value: &[u8]) -> Result<(), Stop> {
-        let (lines, value) = (&mut reply.field_lines, value.trim_ascii());
-        if (lines.len() + value.len() + 4) as u64 > self.limits.response_header_bytes_max {
-            let max = self.limits.response_header_bytes_max;
-            return Err(bad(format_args!("the header fields have more than {max} octets")));
-        }
-        // Without an early end, so that many octets are looked at at once.
-        if !value.iter().fold(true, |valid, octet| valid & is_value(*octet)) {
-            let name = String::from_utf8_lossy(&lines[start..]);
-            return Err(bad(format_args!("the value of header field `{name}` has a control character")));
-        }
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value);
-        lines.extend_from_slice(b"\r\n");
-        Ok(())
+#[inline]
+fn add_line(reply: &mut Reply, name: &[u8], value: &[u8]) -> Result<(), Unread> {
+    let (lines, value) = (&mut reply.field_lines, trimmed(value));
+    // Without an early end, so that many octets are looked at at once.
+    if !value.iter().fold(true, |valid, octet| valid & is_value(*octet)) {
+        let name = shown(name);
+        return Err(bad(format_args!("the value of header field `{name}` has a control character")));
     }
+    lines.extend_from_slice(name);
+    lines.extend_from_slice(b": ");
+    lines.extend_from_slice(value);
+    lines.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 impl Reply {
@@ -204,10 +252,18 @@ fn rule(name: &[u8]) -> Rule {
 }
 
 /// RFC 9110 section 8.6: digits only.
-fn is_length(value: &[u8], expected: usize) -> bool {
-    let value = value.trim_ascii();
+fn length(value: &[u8]) -> Option<u64> {
+    let value = trimmed(value);
     let digits = value.iter().all(u8::is_ascii_digit);
-    digits && std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()) == Some(expected)
+    if digits { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
+}
+
+/// Without optional white space (RFC 9110 section 5.6.3) around it.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// RFC 9110 section 5.6.2, tchar.
@@ -269,8 +325,12 @@ mod tests {
         }
 
         fn read(&self) -> Result<Reply, Stop> {
+            self.read_for("GET")
+        }
+
+        fn read_for(&self, method: &str) -> Result<Reply, Stop> {
             let mut reply = Reply::default();
-            read(&self.memory, 0, &Limits::default(), &mut reply).map(|()| reply)
+            read(&self.memory, 0, &Limits::default(), method, &mut reply).map(|()| reply).map_err(Stop::from)
         }
     }
 
@@ -345,14 +405,16 @@ mod tests {
         }
         let mut reply = Reply::default();
         for address in [1, 36, u32::MAX] {
-            let read = read(&[0; 36], address, &Limits::default(), &mut reply);
-            assert!(matches!(read, Err(Stop::BadResponse(_))), "{address}");
+            let read = read(&[0; 36], address, &Limits::default(), "GET", &mut reply);
+            assert!(matches!(read, Err(Unread::Outside(_))), "{address}");
         }
     }
 
     #[test]
     fn lines_cannot_be_split() {
-        for value in [b"a\r\nSet-Cookie: x".as_slice(), b"a\nb", b"a\rb", b"a\0b", b"a\x7fb", b"a\x1bb"] {
+        for value in
+            [b"a\r\nSet-Cookie: x".as_slice(), b"a\nb", b"a\rb", b"a\0b", b"a\x7fb", b"a\x1bb", b"a\r\n", b"\x0ca"]
+        {
             refused(&Made::new(200).with_fields(&[(b"x", value)]), "control character");
             refused(&Made::new(200).with(record::CONTENT_TYPE, value), "control character");
         }
@@ -387,6 +449,18 @@ mod tests {
     }
 
     #[test]
+    fn a_length_may_speak_of_content_that_is_not_sent() {
+        let head = |value: &'static [u8]| Made::new(200).with_fields(&[(b"content-length", value)]);
+        assert_eq!(lines(&head(b" 5000").read_for("HEAD").expect("as the reply to GET has it")), "");
+        refused(&head(b"5000"), "Content-Length is `5000`");
+        for value in [b"".as_slice(), b"-1", b"5,5", b"x"] {
+            assert!(head(value).read_for("HEAD").is_err());
+        }
+        let unchanged = Made::new(304).with_fields(&[(b"content-length", b"5000")]);
+        assert_eq!(lines(&unchanged.read().expect("of what the client has")), "");
+    }
+
+    #[test]
     fn the_content_type_is_given_once() {
         let twice = Made::new(200).with(record::CONTENT_TYPE, b"a/b").with_fields(&[(b"content-type", b"a/c")]);
         refused(&twice, "given twice");
@@ -411,5 +485,42 @@ mod tests {
         let mut made = Made::new(200);
         made.set(record::BODY, 0, (8 << 20) + 1);
         refused(&made, "at most 8388608");
+    }
+    #[test]
+    fn octets_count_before_they_are_looked_at() {
+        // Each would be dropped, trimmed or refused for what it is, if anybody looked.
+        let spaces = [b" ".repeat(40_000), b"0".to_vec()].concat();
+        for name in [b"x".as_slice(), b"content-length", b"connection", b"dayfly-x"] {
+            let value = if name == b"content-length" { b"0".as_slice() } else { &spaces };
+            refused(
+                &Made::new(200).with_fields(&[(name, value), (b"connection", &spaces), (name, &spaces)]),
+                "more than",
+            );
+        }
+        refused(&Made::new(200).with(record::CONTENT_TYPE, &b" ".repeat(70_000)), "more than");
+        refused(&Made::new(200).with_fields(&[(vec![0xff; 70_000].as_slice(), b"x".as_slice())]), "more than");
+    }
+
+    #[test]
+    fn messages_show_little_of_what_the_guest_says() {
+        let long = vec![0xff; 60_000];
+        for fields in [[(long.as_slice(), b"x".as_slice())], [(b"content-length", &long)]] {
+            let stop = Made::new(200).with_fields(&fields).read().expect_err("it is refused");
+            let text = stop.to_string();
+            assert!(text.len() < 600 && text.is_ascii(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_pointer_that_leaves_memory_is_worth_a_second_look() {
+        let read = |made: &Made| read(&made.memory, 0, &Limits::default(), "GET", &mut Reply::default());
+        let mut wild = Made::new(200);
+        wild.set(record::CONTENT_TYPE, 1 << 20, 1);
+        assert!(matches!(read(&wild), Err(Unread::Outside(_))));
+        assert!(matches!(read(&Made::new(200).with_fields(&[(b"", b"")])), Err(Unread::Stop(_))));
+        assert!(matches!(read(&Made::new(0).with(record::ERROR, b"oops")), Err(Unread::Stop(_))));
+        let mut wild = Made::new(0);
+        wild.set(record::ERROR, 1 << 20, 1);
+        assert!(matches!(read(&wild), Err(Unread::Outside(_))));
     }
 }

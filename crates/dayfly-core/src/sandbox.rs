@@ -16,9 +16,9 @@ use crate::message::{Answer, Request};
 use crate::meter::Meter;
 pub use crate::meter::{Allowance, Lane};
 use crate::release::Release;
-use crate::reply;
+use crate::reply::{self, Unread};
 use dayfly_sys::guest::Guest;
-use dayfly_wasm::abi::{BODY_INLINE_BYTES_MAX, export, takes};
+use dayfly_wasm::abi::{export, takes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use wasmtime::{AsContextMut, Instance, TypedFunc};
@@ -124,7 +124,9 @@ impl Sandbox {
         self.end(answer);
         // Last of all, so that the outcome is made where the caller wants it.
         match run {
-            Ok(Ok(address)) => self.read_reply(address, answer),
+            Ok(Ok(address)) => {
+                self.read_reply(address, request.method, answer).map_err(|stop| self.after_refused_growth(stop))
+            }
             Ok(Err(stop)) => self.abort(stop),
             Err(_panic) => self.abort(Stop::Internal("a hostcall panicked".to_owned())),
         }
@@ -133,7 +135,8 @@ impl Sandbox {
     fn begin(&mut self, request: &Request<'_>, allowance: &Allowance) {
         let host = self.guest.data_mut();
         host.meter = Meter::start(*allowance);
-        if self.release.takes() & takes::BODY != 0 && request.body.len() > BODY_INLINE_BYTES_MAX / 2 {
+        let taken = self.release.takes();
+        if taken & takes::BODY != 0 && !frame::holds_body(self.release.layout(), taken, request) {
             host.body.extend_from_slice(request.body);
         }
     }
@@ -155,22 +158,29 @@ impl Sandbox {
     #[cold]
     fn abort(&mut self, stop: Stop) -> Result<(), Stop> {
         self.aborted = true;
+        Err(self.after_refused_growth(stop))
+    }
+
+    /// A program that dies after a growth was refused dies of that, also if it says so itself.
+    #[cold]
+    fn after_refused_growth(&mut self, stop: Stop) -> Stop {
         match stop {
-            Stop::Trap(_) if flag(&self.instance, self.guest.context(), export::REFUSED) => Err(Stop::Memory),
-            stop => Err(stop),
+            Stop::Trap(_) if flag(&self.instance, self.guest.context(), export::REFUSED) => Stop::Memory,
+            stop => stop,
         }
     }
 
     /// Memory only grows, so what lies inside its size at the snapshot needs no look at its size now.
-    fn read_reply(&mut self, address: u32, answer: &mut Answer) -> Result<(), Stop> {
+    fn read_reply(&mut self, address: u32, method: &str, answer: &mut Answer) -> Result<(), Stop> {
         let limits = self.release.limits();
         let frozen = &self.guest.memory()[..self.release.size()];
-        if reply::read(frozen, address, limits, &mut answer.reply).is_ok() {
-            return Ok(());
+        match reply::read(frozen, address, limits, method, &mut answer.reply) {
+            Err(Unread::Outside(_)) => {}
+            read => return Ok(read?),
         }
         answer.reply.clear();
         let size = self.places.size(self.guest.context().as_context_mut());
-        reply::read(&self.guest.memory()[..size], address, limits, &mut answer.reply)
+        Ok(reply::read(&self.guest.memory()[..size], address, limits, method, &mut answer.reply)?)
     }
 
     fn end(&mut self, answer: &mut Answer) {

@@ -299,3 +299,56 @@ fn exceptions_that_are_kept_are_memory() {
     assert!(many.is_ok() || many == Err(Stop::Memory) || matches!(many, Err(Stop::Trap(_))), "{many:?}");
     assert_eq!(sandbox.restore(), Restored::Spent, "the heap has grown");
 }
+
+#[test]
+fn a_failure_after_a_refused_growth_is_a_lack_of_memory_however_it_ends() {
+    let program = |end: &str| {
+        format!(
+            r#"(module (memory (export "memory") 1)
+                (func (export "dayfly_takes") (result i32) (i32.const 4))
+                (func (export "dayfly_handle") (param $frame i32) (result i32)
+                    (if (i32.load offset=20 (local.get $frame))
+                        (then (drop (memory.grow (i32.const 60000)))))
+                    {end}))"#
+        )
+    };
+    let bench = Bench::new(protections()[0]);
+    // Status 0, and a trap.
+    for end in ["(i32.const 1024)", "(unreachable)"] {
+        let mut sandbox = Sandbox::new(&bench.release_of_text(&program(end))).expect("a sandbox");
+        assert_eq!(ask(&mut sandbox, "grow"), Err(Stop::Memory), "{end}");
+        let mut sandbox = Sandbox::new(&bench.release_of_text(&program(end))).expect("a sandbox");
+        assert!(matches!(ask(&mut sandbox, ""), Err(Stop::Trap(_))), "{end}");
+    }
+}
+
+#[test]
+fn content_beside_a_long_head_arrives_whole() {
+    // Replies with what is inline and what is not, one behind the other.
+    let bench = Bench::new(protections()[0]);
+    let release = bench.release_of_text(
+        r#"(module (import "dayfly" "body_read" (func $read (param i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 1024) (i32 200 0 0 0 0 2048 0 0 0))
+            (func (export "dayfly_takes") (result i32) (i32.const 24))
+            (func (export "dayfly_handle") (param $frame i32) (result i32) (local $inline i32)
+                (local.set $inline (i32.load offset=36 (local.get $frame)))
+                (memory.copy (i32.const 2048) (i32.load offset=32 (local.get $frame)) (local.get $inline))
+                (i32.store (i32.const 1048) (i32.add (local.get $inline)
+                    (call $read (local.get $inline) (i32.add (i32.const 2048) (local.get $inline)) (i32.const 20000))))
+                (i32.const 1024)))"#,
+    );
+    let mut sandbox = Sandbox::new(&release).expect("a sandbox");
+    let mut answer = Answer::default();
+    let body: Vec<u8> = (0..9000_u32).map(|index| (index % 251) as u8).collect();
+    for head_bytes in [0, 50_000, 53_000, 56_000, 57_000] {
+        let value = vec![b'v'; head_bytes];
+        for body_bytes in [0, 1, 100, 4000, 4096, 8192, 9000] {
+            let fields = [Field { name: "long", value: &value }];
+            let request = Request { fields: &fields, body: &body[..body_bytes], ..request("") };
+            sandbox.call(&request, &allowance(Lane::Inline), &mut answer).expect("an answer");
+            assert!(answer.reply.body == body[..body_bytes], "{head_bytes} {body_bytes}");
+            assert_eq!(sandbox.restore(), Restored::Clean);
+        }
+    }
+}

@@ -28,4 +28,4 @@ pub use httparse::Header as Field;
 pub use request::{FIELD_BYTES_MAX, FIELDS_MAX, Framing, Head, Method, TARGET_BYTES_MAX};
 pub use response::{Respond, reason};
 pub use rule::Rule;
-pub use target::Authority;
+pub use target::{AUTHORITY_BYTES_MAX, Authority};

@@ -70,7 +70,9 @@ pub(crate) fn write(
     let content = if status == 205 { b"" } else { content }; // RFC 9110 section 15.3.6
     // RFC 9110 section 8.6: no Content-Length in 204; in 304 it would speak of the representation that was not sent.
     let has_content = !matches!(status, 204 | 304);
-    write_head(out, clock, recipient, status, has_content.then_some(content.len()), field_lines);
+    // Nor in reply to a HEAD whose handler made no content: it would have to be that of a GET.
+    let has_length = has_content && !(recipient.head_only && content.is_empty());
+    write_head(out, clock, recipient, status, has_length.then_some(content.len()), field_lines);
     if has_content && !recipient.head_only {
         out.extend_from_slice(content);
     }

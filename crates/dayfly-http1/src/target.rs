@@ -20,6 +20,9 @@ pub struct Authority<'b> {
     pub host: &'b str,
 }
 
+/// Octets of the longest authority: its host, a colon, a port.
+pub const AUTHORITY_BYTES_MAX: usize = HOST_BYTES_MAX + 1 + 5;
+
 impl<'b> Authority<'b> {
     /// None if `value` is not a valid authority of a web server.
     pub fn parse(value: &'b [u8]) -> Option<Authority<'b>> {
