@@ -142,3 +142,13 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if "://" not in target and not (document.parent / target).exists()
     ]
     assert missing == []
+
+
+def test_the_readme_shows_every_difference_from_python() -> None:
+    """The rows of the generated page, to the letter."""
+    page = (REPOSITORY / "docs/compiled-differences.md").read_text(encoding="utf-8")
+    different = page.partition("## Different")[2].partition("## Refused")[0]
+    rows = [line for line in different.splitlines() if line.startswith("| ")]
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+    assert rows
+    assert [row for row in rows if row not in readme] == []
