@@ -109,6 +109,7 @@ def _problems(tree: ast.Module) -> Iterator[Diagnostic]:
         if isinstance(function, ast.FunctionDef):
             yield from _changed_globals(function, tree)
             yield from _texts_and_numbers(function)
+            yield from _used_up(function, tree)
 
 
 def _at(node: ast.AST, reason: str, hint: str = "") -> Diagnostic:
@@ -316,6 +317,43 @@ def _changed(node: ast.AST) -> Iterator[ast.Name]:
                 yield base
 
 
+# -- iterators that would be used twice
+
+_ITERATORS = {"enumerate", "filter", "map", "reversed", "zip"}
+
+
+def _used_up(function: ast.FunctionDef, tree: ast.Module) -> Iterator[Diagnostic]:
+    """Find iterators that are walked over twice: each walk would begin where the first one began."""
+    makers = _ITERATORS | {each.name for each in _functions(tree) if _yields(each)}
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=maker))) if maker in makers:
+                yield from _second_use(function, name)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.GeneratorExp()):
+                yield from _second_use(function, name)
+
+
+def _yields(function: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Yield) for node in _own_nodes(function))
+
+
+def _second_use(function: ast.FunctionDef, name: str) -> Iterator[Diagnostic]:
+    nexts = {
+        id(node.args[0])
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "next" and node.args
+    }
+    uses = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load) and id(node) not in nexts
+    ]
+    if len(uses) > 1:
+        yield _at(
+            uses[1], f"`{name}` is an iterator, which the compiled tier can walk over once only", "make a list of it"
+        )
+
+
 # -- texts and numbers that cannot meet
 
 
@@ -348,3 +386,34 @@ def _kind(node: ast.expr, texts: set[str]) -> str:
         case ast.BinOp(left=left, right=right):
             return _kind(left, texts) or _kind(right, texts)
     return ""
+
+
+# -- why a translation may fail
+
+
+def circle(source: bytes) -> Diagnostic | None:
+    """Find functions that call each other in a circle: Pythran often finds no types for them."""
+    functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    calls = {name: _called(function) & functions.keys() for name, function in functions.items()}
+    for name, function in functions.items():
+        route = _route(name, name, calls, set())
+        if len(route) > 1:
+            names = ", ".join(f"`{each}`" for each in route)
+            return _at(function, f"{names} call each other in a circle, and no type can be found for what they return",
+                       "make one function of them, or use tier = \"python\"")  # fmt: skip
+    return None
+
+
+def _called(function: ast.FunctionDef) -> set[str]:
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def _route(start: str, goal: str, calls: dict[str, set[str]], seen: set[str]) -> list[str]:
+    """Return the functions on a way from one to another by calls, the first one included; empty if there is none."""
+    for name in sorted(calls[start] - seen):
+        if name == goal:
+            return [start]
+        rest = _route(name, goal, calls, seen | {name})
+        if rest:
+            return [start, *rest]
+    return []

@@ -20,7 +20,7 @@ OVERLAY = zig.CXX / "mended"
 
 # Names that lead to one header of ours: functions, methods of str, and math, Pythran's and more.
 _LEADING = {
-    "builtins": ("dayfly/spelling.hpp", "dayfly_format dayfly_print dayfly_reply dayfly_repr dayfly_str"),
+    "builtins": ("dayfly/spelling.hpp", "dayfly_format dayfly_print dayfly_reply dayfly_repr dayfly_steady dayfly_str"),
     "builtins/str": (
         "dayfly/str_methods.hpp",
         """capitalize center endswith find isalnum isalpha isdigit islower isspace isupper join ljust lower lstrip

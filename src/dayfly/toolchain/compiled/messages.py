@@ -18,6 +18,10 @@ _PYTHRAN: list[tuple[str, str, str]] = [
 ]
 
 _CXX: list[tuple[str, str]] = [
+    (
+        r"'(?:[\w() ]+::)*(?:empty_(dict|list|set)|(dict)_container<.*?>)'.*(?:does not provide a subscript|no member)",
+        "an empty {1} is given to a function that fills it, and its type cannot be found",
+    ),
     (r"no viable overloaded '='", "a name has values of types that do not fit together"),
     (r"static assertion failed.*?TypeError: ([\w ()]+)", r"\1"),
     (r"invalid operands to binary expression \('(.*)' and '(.*)'\)", r"an operator cannot take {1} and {2}"),
@@ -77,7 +81,7 @@ def _meaning(error: str) -> str:
     for text in (heading, error):
         for pattern, meaning in _CXX:
             if found := re.search(pattern, text):
-                types = [python_type(group) for group in found.groups()]
+                types = [python_type(group) for group in found.groups() if group]
                 return _one_line(found.expand(meaning).format("", *types))
     return "types do not fit together here"
 

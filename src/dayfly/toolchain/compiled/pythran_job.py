@@ -31,6 +31,8 @@ from pythran.intrinsic import ConstFunctionIntr, ConstMethodIntr  # noqa: E402
 from pythran.typing import Fun, List, Tuple, TypeVar, Union  # noqa: E402
 
 HANDLER = "on_client_request"
+# Functions whose results hold what they iterate over -> where their iterables begin.
+LAZY = {"enumerate": 0, "filter": 1, "iter": 0, "map": 1, "reversed": 0, "zip": 0}
 
 _ANY = TypeVar("DayflyAny")
 _REPLY = TypeVar("DayflyReply")
@@ -67,6 +69,7 @@ FUNCTIONS = {
         "dayfly_print": None,
         "dayfly_reply": Fun[[_ANY], _REPLY],
         "dayfly_repr": Fun[[_ANY], str],
+        "dayfly_steady": Fun[[_ANY], _ANY],
         "dayfly_str": Fun[[_ANY], str],
     },
     "math": {
@@ -110,6 +113,7 @@ def teach() -> None:
 teach()
 
 from pythran import backend, cxxgen, frontend, metadata, toolchain  # noqa: E402
+from pythran.analyses import range_values  # noqa: E402
 from pythran.config import cfg  # noqa: E402
 from pythran.utils import isextslice, isnum, isstr, quote_cxxstring  # noqa: E402
 
@@ -162,7 +166,10 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         return value if spec is None else _call("dayfly_format", value, self.visit(spec))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802 -- the name is the node's
-        """Give two calls other names: print with sep or end, and format of a constant."""
+        """Give two calls other names: print with sep or end, and format of a constant; keep iterables steady."""
+        if isinstance(node.func, ast.Name) and node.func.id in LAZY:
+            start = LAZY[node.func.id]
+            node.args[start:] = [_steady(argument) for argument in node.args[start:]]
         if isinstance(node.func, ast.Name) and node.func.id == "print" and node.keywords:
             return self._print(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format" and isstr(node.func.value):
@@ -200,6 +207,13 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
                 node.right = _at(exponent, ast.UnaryOp(ast.USub(), ast.Constant(float(value.value), None)))
         return node
 
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:  # noqa: N802 -- the name is the node's
+        """Keep what a generator iterates over steady."""
+        self.generic_visit(node)
+        for part in node.generators:
+            part.iter = _steady(part.iter)
+        return node
+
     def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
         """Spell del a[i] as a.pop(i), for lists and dicts, and del a[i:j] as a[i:j] = []; a name just ends."""
         return [_at(node, self._deleted(target)) for target in node.targets]
@@ -225,8 +239,12 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         return _at(node, ast.Assign([node.target], node.value, None) if node.value else ast.Pass())
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:  # noqa: N802 -- the name is the node's
-        """Likewise."""
+        """Leave annotations out; keep what a generator iterates over steady."""
         self.generic_visit(node)
+        if any(isinstance(each, ast.Yield) for each in ast.walk(node)):
+            for each in ast.walk(node):
+                if isinstance(each, ast.For):
+                    each.iter = _steady(each.iter)
         node.returns = None
         for argument in node.args.args + node.args.kwonlyargs + node.args.posonlyargs:
             argument.annotation = None
@@ -235,6 +253,7 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
     def visit_Try(self, node: ast.Try) -> list[ast.stmt]:  # noqa: N802 -- the name is the node's
         """Say what `else` and `finally` mean in the words of `try` and `except` alone."""
         self.generic_visit(node)
+        node.handlers = [each for handler in node.handlers for each in self._of_one_class(handler)]
         statements: list[ast.stmt] = [node]
         if node.orelse and node.handlers:
             statements = self._without_else(node)
@@ -248,6 +267,21 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         again = ast.ExceptHandler(None, None, [*copy.deepcopy(final), _at(node, ast.Raise(None, None))])
         return [_at(node, ast.Try(body, [_at(node, again)], [], [])), *final]
 
+    def _of_one_class(self, handler: ast.ExceptHandler) -> list[ast.ExceptHandler]:
+        """Spell `except (A, B) as error` as one handler for each: in C++ the name has one type."""
+        if not isinstance(handler.type, ast.Tuple) or handler.name is None:
+            return [handler]
+        handlers = []
+        for exception in handler.type.elts:
+            copied = copy.deepcopy(handler)
+            copied.type = exception
+            name = self._name()
+            for node in ast.walk(copied):
+                if isinstance(node, ast.Name) and node.id == handler.name.id:
+                    node.id = name
+            handlers.append(copied)
+        return handlers
+
     def _without_else(self, node: ast.Try) -> list[ast.stmt]:
         name = self._name()
 
@@ -259,6 +293,13 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
         node.body.append(done(1))
         node.orelse = []
         return [done(0), node, after]
+
+
+def _steady(iterable: ast.expr) -> ast.expr:
+    """Let iterators outlive copies: a tuple lies inside the generator or zip that walks over it, a list does not."""
+    if isinstance(iterable, ast.Call) and isinstance(iterable.func, ast.Name) and iterable.func.id in {"range", *LAZY}:
+        return iterable
+    return _at(iterable, _call("dayfly_steady", iterable))
 
 
 class _Names(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
@@ -397,9 +438,12 @@ def change() -> None:
         generator.visit_Subscript = _Functions.visit_Subscript
         generator.visit_AugAssign = _Functions.visit_AugAssign
         generator.visit_Constant = _Functions.visit_Constant
+        generator.all_positive = lambda _self, _node: False
     parse = frontend.raw_parse
     frontend.raw_parse = lambda code: Spelling().visit(parse(code))
     backend.InstrumentedStatement = _Line
+    # Ranges are only asked for by what is left out here; finding them fails on some recursions.
+    range_values.RangeValues.visit = lambda _self, _node: None
     cfg.set("pythran", "ignore_fold_error", "true")  # 1 // 0 in a constant is a ZeroDivisionError where it stands
     cfg.set("backend", "annotate", "true")
     cfg.set("backend", "annotation_kind", "lineno")

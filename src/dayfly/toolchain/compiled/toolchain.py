@@ -10,7 +10,7 @@ from typing import Any
 
 from dayfly.errors import BuildError, InternalError
 from dayfly.toolchain.compiled import headers, messages, process, runtime, zig
-from dayfly.toolchain.compiled.check import Handler, check
+from dayfly.toolchain.compiled.check import Handler, check, circle
 from dayfly.toolchain.compiled.diagnostics import FILE, Diagnostic, Refused
 from dayfly.toolchain.compiled.store import Store, digest
 
@@ -88,6 +88,8 @@ class CompiledToolchain:
 
         place = self._store.entry("cxx", digest(source, headers.pythran_version(), _JOB, sys.version), make)
         report = _report(place)
+        if "crash" in report and (found := circle(source)):
+            raise Refused(found)
         if error := report.get("error"):
             raise Refused(messages.from_pythran(error["reason"], error["line"], error["column"]))
         return headers.widen((place / "app.cpp").read_text()), report["globals"]

@@ -13,6 +13,8 @@ namespace types
   struct chr;
   template <class S>
   class sliced_str;
+  template <class T, bool F>
+  struct none;
 } // namespace types
 
 namespace show
@@ -24,6 +26,10 @@ namespace show
   template <class T, T N>
   struct number<std::integral_constant<T, N>> {
     using type = T;
+  };
+  template <class T>
+  struct number<types::none<T, true>> {
+    using type = T; // using it as a number raises if it is None
   };
   // What a value counts as: a constant as its type.
   template <class T>
@@ -67,6 +73,9 @@ namespace show
   template <size_t N>
   struct text<char[N]> : std::true_type {
   };
+  template <>
+  struct text<types::none<types::str, false>> : std::true_type {
+  };
   template <class T>
   concept textual = text<std::remove_cv_t<std::remove_reference_t<T>>>::value;
 
@@ -75,6 +84,14 @@ namespace show
 
   template <class A, class B>
   concept text_and_number = (textual<A> && scalar<B>) || (scalar<A> && textual<B>);
+
+  template <class T>
+  void require_value(T const &value, char const *message)
+  {
+    if constexpr (requires { value.is_none; })
+      if (value.is_none)
+        raise_type_error(message);
+  }
 
   inline long long checked_add(long long a, long long b)
   {

@@ -95,17 +95,17 @@ namespace show
   template <class T>
   void append_json(std::string &out, T const &value)
   {
-    if constexpr (scalar<T>) {
-      append_json_number<number_t<T>>(out, value);
-    } else if constexpr (textual<T>) {
-      append_json_text(out, types::str(value).chars());
-    } else if constexpr (std::is_same_v<T, types::none_type>) {
+    if constexpr (std::is_same_v<T, types::none_type>) {
       out += "null";
     } else if constexpr (requires { value.is_none; }) {
       if (value.is_none)
         out += "null";
       else
         append_json(out, value_of(value));
+    } else if constexpr (scalar<T>) {
+      append_json_number<number_t<T>>(out, value);
+    } else if constexpr (textual<T>) {
+      append_json_text(out, types::str(value).chars());
     } else if constexpr (requires { value.items(); }) {
       append_json_object(out, value);
     } else if constexpr (requires { value.begin(); }) {

@@ -35,7 +35,7 @@ namespace types
   struct empty_dict;
   struct empty_set;
   template <class T, bool F>
-  class none;
+  struct none;
   template <class D>
   struct dict_items;
   template <class D>

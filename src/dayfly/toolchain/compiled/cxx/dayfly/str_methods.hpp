@@ -198,11 +198,11 @@ namespace builtins
     DAYFLY_FUNCTOR(rpartition)
 
     template <class Iterable>
-    types::str join(types::str const &self, Iterable const &parts)
+    types::str join(types::str const &self, Iterable &&parts)
     {
       std::string out;
       bool first = true;
-      for (auto const &part : parts) {
+      for (auto &&part : parts) {
         static_assert(show::textual<decltype(part)>, "dayfly: str.join() wants strings; write str(item)");
         if (!first)
           out += self.chars();
