@@ -76,7 +76,7 @@ class Sandboxes:
         while not any(level >= 3 for level, _ in lines) and time.monotonic() < deadline:
             lines += [(record.level, record.text) for record in self._core.logs()]
         errors = [text for level, text in lines if level >= 3]
-        return Answer(error=errors[-1] if errors else cause, log=tuple(text for level, text in lines if level < 3))
+        return Answer(error=errors[0] if errors else cause, log=tuple(text for level, text in lines if level < 3))
 
     def _logged(self) -> tuple[str, ...]:
         return tuple(record.text for record in self._core.logs())

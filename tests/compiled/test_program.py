@@ -82,7 +82,7 @@ def test_memory_is_refused_inside(compiled: Compile, sandboxes: Sandboxes) -> No
     """A program that wants more than its limit gets a MemoryError."""
     source = "def on_client_request():\n    rows = ['x']\n    while True:\n        rows += rows\n    return str(rows)\n"
     sandboxes.publish("greedy", compiled(source).wasm)
-    assert sandboxes.ask("greedy", REQUEST).error in {"MemoryError", "memory"}
+    assert "memory" in sandboxes.ask("greedy", REQUEST).error.lower()
 
 
 def test_temporary_objects_do_not_use_memory_up(compiled: Compile, sandboxes: Sandboxes) -> None:

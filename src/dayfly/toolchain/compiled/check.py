@@ -400,7 +400,7 @@ def circle(source: bytes) -> Diagnostic | None:
         if len(route) > 1:
             names = ", ".join(f"`{each}`" for each in route)
             return _at(function, f"{names} call each other in a circle, and no type can be found for what they return",
-                       "make one function of them, or use tier = \"python\"")  # fmt: skip
+                       'make one function of them, or use tier = "python"')  # fmt: skip
     return None
 
 
