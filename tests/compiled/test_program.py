@@ -110,3 +110,9 @@ def test_requests_do_not_see_each_other(compiled: Compile, sandboxes: Sandboxes)
     sandboxes.publish("alone", compiled(source).wasm)
     answers = {sandboxes.ask("alone", Request("GET", "/?ab", "")).body for _ in range(3)}
     assert answers == {"[1, 2]"}
+
+
+def test_nothing_of_the_source_goes_into_cxx_unquoted(compiled: Compile) -> None:
+    """Not in comments either: an `#include` of a tenant would read the building machine's files."""
+    source = "def on_client_request():  # x\r    # y\r#include </etc/passwd>\r    return '#include </etc/passwd>'\r"
+    assert b"root:" not in compiled(source).wasm

@@ -193,6 +193,8 @@ def _constant(node: ast.Constant) -> Iterator[Diagnostic]:
     value = node.value
     if isinstance(value, bytes):
         yield _at(node, "bytes are not supported by the compiled tier", "use str")
+    elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        yield _at(node, "half of a surrogate pair is no text on the compiled tier", "write the character")
     elif value is ...:
         yield _at(node, "`...` is not supported by the compiled tier", "use pass")
     elif isinstance(value, int) and value > _INT_MAX:

@@ -15,6 +15,7 @@ import string
 import sys
 import traceback
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ teach()
 from pythran import backend, cxxgen, frontend, metadata, toolchain  # noqa: E402
 from pythran.analyses import range_values  # noqa: E402
 from pythran.config import cfg  # noqa: E402
-from pythran.utils import isextslice, isnum, isstr, quote_cxxstring  # noqa: E402
+from pythran.utils import isextslice, isnum, isstr  # noqa: E402
 
 # The others trade Python's meaning for speed that clang finds anyway: they forget that a list has two names, drop an
 # `int(text)` whose value is not used, or let sums wrap.
@@ -144,6 +145,7 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
             if isinstance(function, ast.FunctionDef) and function.name == HANDLER:
                 _Replies(function).visit(function)
         self.generic_visit(node)
+        node.body = [statement for statement in node.body if not isinstance(statement, ast.Pass)]
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:  # noqa: N802 -- the name is the node's
@@ -205,6 +207,13 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
             value = exponent.operand
             if isnum(value) and isinstance(value.value, int):
                 node.right = _at(exponent, ast.UnaryOp(ast.USub(), ast.Constant(float(value.value), None)))
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:  # noqa: N802 -- the name is the node's
+        """Leave texts out that nobody uses."""
+        if isinstance(node.value, ast.Constant):
+            return _at(node, ast.Pass())
+        self.generic_visit(node)
         return node
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:  # noqa: N802 -- the name is the node's
@@ -404,9 +413,15 @@ class _Functions:
     def visit_Constant(self: Any, node: ast.Constant) -> str:  # noqa: N802 -- the name is Pythran's
         # A text is made once, while freezing, and shared by all requests. One ASCII character is a char.
         value = node.value
-        if not isinstance(value, str) or (len(value) == 1 and value.isascii()):
+        if not isinstance(value, str) or node in self.immediates:
             return str(_visit_constant(self, node))
+        if len(value) == 1 and value.isascii():
+            return f"pythonic::types::chr('{_quoted(value)}')"
         return f"pythonic::show::shared(dayfly_texts::text{_TEXTS.setdefault(value, len(_TEXTS))})"
+
+    def add_line_info(self: Any, node: ast.AST, statement: Any) -> Any:
+        # Pythran would write the source's own line as a comment: nothing of a tenant's source goes into C++ unquoted.
+        return _Line(statement, node.lineno) if isinstance(node, ast.stmt) and not _is_function(node) else statement
 
     def visit_AugAssign(self: Any, node: ast.AugAssign) -> cxxgen.Statement:  # noqa: N802 -- the name is Pythran's
         target = node.target
@@ -424,12 +439,28 @@ def _existing(value: str, key: ast.expr, visitor: Any) -> str:
     return f"pythonic::show::existing({value}, {visitor.visit(key)})"
 
 
-class _Line(cxxgen.InstrumentedStatement):  # type: ignore[misc] # Pythran has no types
+class _Line:
     """A statement and the line of `app.py` that it comes from."""
 
-    def __init__(self, statement: Any, instrumentation: str) -> None:
-        line = instrumentation.removeprefix("pythran_trace_lineno(").removesuffix(");")
-        super().__init__(statement, f'\n#line {line} "app.py"\n')
+    def __init__(self, statement: Any, line: int) -> None:
+        self._statement = statement
+        self._line = line
+
+    def generate(self) -> Iterator[str]:
+        yield f'\n#line {self._line} "app.py"\n'
+        yield from self._statement.generate()
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef)
+
+
+def _quoted(text: str) -> str:
+    """Spell a text in C++: letters, digits and harmless signs as they are, every other octet by its number."""
+    return "".join(chr(octet) if chr(octet) in _HARMLESS else f"\\{octet:03o}" for octet in text.encode())
+
+
+_HARMLESS = set(string.ascii_letters + string.digits + " !#$&()*+,-./:;<=>@[]^_`{|}~")
 
 
 def change() -> None:
@@ -438,15 +469,14 @@ def change() -> None:
         generator.visit_Subscript = _Functions.visit_Subscript
         generator.visit_AugAssign = _Functions.visit_AugAssign
         generator.visit_Constant = _Functions.visit_Constant
+        generator.add_line_info = _Functions.add_line_info
         generator.all_positive = lambda _self, _node: False
-    parse = frontend.raw_parse
-    frontend.raw_parse = lambda code: Spelling().visit(parse(code))
-    backend.InstrumentedStatement = _Line
+    # Pythran's own parser turns comments and texts that begin with `omp` into pragmas.
+    frontend.raw_parse = lambda code: Spelling().visit(ast.parse(code))
     # Ranges are only asked for by what is left out here; finding them fails on some recursions.
     range_values.RangeValues.visit = lambda _self, _node: None
     cfg.set("pythran", "ignore_fold_error", "true")  # 1 // 0 in a constant is a ZeroDivisionError where it stands
     cfg.set("backend", "annotate", "true")
-    cfg.set("backend", "annotation_kind", "lineno")
 
 
 def translate(source: str, name: str) -> tuple[str, list[str]]:
@@ -460,7 +490,7 @@ def translate(source: str, name: str) -> tuple[str, list[str]]:
 def _texts() -> str:
     """Define the constant texts of the program."""
     definitions = "".join(
-        f'const pythonic::types::str text{index}("{quote_cxxstring(value)}", {len(value.encode())});\n'
+        f'const pythonic::types::str text{index}("{_quoted(value)}", {len(value.encode())});\n'
         for value, index in _TEXTS.items()
     )
     return f"namespace {{\nnamespace dayfly_texts {{\n{definitions}}}\n}}\n"

@@ -25,7 +25,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def entry(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """Return the entry's directory; if there is none yet, `make` fills it. Other processes wait meanwhile."""
