@@ -12,6 +12,9 @@ from dayfly.log import TenantLogs, logger
 LOG_WAIT_SECONDS = (0.05, 0.25)
 """How long the log waits for lines: the first value after a line, then doubling up to the second."""
 
+SIGNAL_WAIT_SECONDS = 0.25
+"""How long a signal may wait for the main thread to look."""
+
 
 def serve(core: Core, options: ServerOptions, logs: TenantLogs, on_ready: Callable[[str, int], None]) -> None:
     """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
@@ -30,7 +33,9 @@ def serve(core: Core, options: ServerOptions, logs: TenantLogs, on_ready: Callab
     data_plane = threading.Thread(target=work, name="data-plane")
     with _stop_on_signal(core), _draining(core, logs):
         data_plane.start()
-        data_plane.join()
+        # A signal that arrives just before the main thread waits does not wake it: it must look now and then.
+        while data_plane.is_alive():
+            data_plane.join(SIGNAL_WAIT_SECONDS)
     if errors:
         raise errors[0]
 
