@@ -11,7 +11,8 @@
 //! The engine hands what is not its own to the handler that it found, so `bottom` is installed before the engine's and
 //! `top` after it. Crash reporters (Python's `faulthandler`) print, put back the handler they found, which may be `top`,
 //! and raise the signal again. That would go round in circles; so while `bottom` is passing a fault on, the next one on
-//! the same thread goes one handler further, and at the end the default action kills the process by its signal.
+//! the same thread goes one handler further, and at the end the default action kills the process by its signal. Meanwhile
+//! nobody puts `top` back: what the reporter put there is meant for its own signal.
 
 use crate::arena::Arena;
 use crate::thread;
@@ -135,7 +136,7 @@ fn take_top(signal: c_int) -> io::Result<()> {
     static TAKING: Mutex<()> = Mutex::new(());
     let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let current = action(signal)?;
-    if !is_on_top(&current) {
+    if !is_on_top(&current) && PASSING.load(Ordering::SeqCst) == 0 {
         // Noted first: from the moment that ours is on top, faults of others must find it.
         chain(signal).note_later(current);
         set_action(signal, top)?;
@@ -210,9 +211,9 @@ fn is_write(context: *mut c_void) -> bool {
     context.uc_mcontext.gregs[libc::REG_ERR as usize] & WRITE_FAULT != 0
 }
 
-/// The thread that a fault is being passed on for, and how many handlers it has seen.
+/// The thread that a fault is being passed on for, and the handler that has it. Not its number: others may be noted.
 static PASSING: AtomicI32 = AtomicI32::new(0);
-static LEVEL: AtomicUsize = AtomicUsize::new(0);
+static PASSED_TO: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 /// The place of the last fault passed on and how often it came: a handler that returns and mends nothing.
 static LAST_PLACE: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 static REPEATS: AtomicU32 = AtomicU32::new(0);
@@ -222,10 +223,10 @@ unsafe extern "C" fn bottom(signal: c_int, info: *mut libc::siginfo_t, context: 
     let this = thread::kernel_id();
     let nested = PASSING.load(Ordering::Relaxed) == this;
     // SAFETY: the kernel (or the engine) passes valid pointers.
-    let skipped = if nested { LEVEL.load(Ordering::Relaxed) } else { unsafe { repeated_places(&*info, context) } };
+    let skipped = if nested { passed_handlers(chain(signal)) } else { unsafe { repeated_places(&*info, context) } };
     let next = chain(signal).others().nth(skipped);
-    PASSING.store(this, Ordering::Relaxed);
-    LEVEL.store(skipped + 1, Ordering::Relaxed);
+    PASSING.store(this, Ordering::SeqCst);
+    PASSED_TO.store(next.unwrap_or(ptr::null_mut()), Ordering::Relaxed);
     // SAFETY: noted actions are never freed; the pointers are those that we were given.
     unsafe {
         match next.and_then(|action| action.as_ref()) {
@@ -235,8 +236,14 @@ unsafe extern "C" fn bottom(signal: c_int, info: *mut libc::siginfo_t, context: 
         }
     }
     if !nested {
-        PASSING.store(0, Ordering::Relaxed);
+        PASSING.store(0, Ordering::SeqCst);
     }
+}
+
+/// How many handlers come up to the one that has the fault now; all of them if none has it.
+fn passed_handlers(chain: &Chain) -> usize {
+    let last = PASSED_TO.load(Ordering::Relaxed);
+    chain.others().position(|action| action == last).map_or(usize::MAX, |place| place + 1)
 }
 
 /// How many handlers have already returned from the very same fault, `REPEATS_MAX` times each.
