@@ -43,6 +43,17 @@ struct Sent {
     writable: bool,
 }
 
+/// What a read has brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Read {
+    /// So many octets, in the buffer.
+    Octets(usize),
+    /// The peer has ended its side.
+    End,
+    /// Nothing for now.
+    Nothing,
+}
+
 /// The connection is lost, with whatever was still to be sent.
 #[derive(Debug)]
 pub(crate) struct Lost;
@@ -58,12 +69,10 @@ impl Client {
         self.flush(out)?;
         if self.connection.wants_turn() {
             self.connection.resume(out, context);
-            self.flush(out)?;
         } else if self.signs.readable && self.connection.wants_input() {
             self.receive(input, out, context)?;
-            self.flush(out)?;
         }
-        if self.connection.is_finished() { self.finish() } else { Ok(()) }
+        self.complete(out)
     }
 
     /// There is more to do though no event will say so.
@@ -73,28 +82,62 @@ impl Client {
             || (self.signs.writable && !self.connection.unsent().is_empty())
     }
 
-    /// One read. If it did not fill the buffer there is no need to see `EAGAIN`: the next octet is an event.
     fn receive<H: Handler>(
         &mut self,
         input: &mut [u8],
         out: &mut Vec<u8>,
         context: &mut Context<'_, H>,
     ) -> Result<(), Lost> {
+        let read = self.read(input)?;
+        self.take(read, input, out, context);
+        Ok(())
+    }
+
+    /// Whether it waits for nothing but octets, and some have come: it may stand in a batch.
+    pub(crate) fn may_read(&self) -> bool {
+        self.signs.readable && self.connection.wants_input() && !self.connection.wants_turn()
+    }
+
+    /// One read. If it did not fill the buffer there is no need to see `EAGAIN`: the next octet is an event.
+    pub(crate) fn read(&mut self, input: &mut [u8]) -> Result<Read, Lost> {
         match recv(&self.socket, &mut *input, RecvFlags::empty()) {
             Ok((0, _)) => {
                 self.signs.readable = false;
-                self.connection.end(out, context);
+                Ok(Read::End)
             }
             Ok((bytes, _)) => {
                 // In a Unix socket a read also ends where descriptors were sent along.
                 self.signs.readable = bytes == input.len() || self.signs.ended || self.peer == Peer::Unix;
-                self.connection.receive(&input[..bytes], out, context);
+                Ok(Read::Octets(bytes))
             }
-            Err(Errno::AGAIN) => self.signs.readable = false,
-            Err(Errno::INTR) => {}
-            Err(_) => return Err(Lost),
+            Err(Errno::AGAIN) => {
+                self.signs.readable = false;
+                Ok(Read::Nothing)
+            }
+            Err(Errno::INTR) => Ok(Read::Nothing),
+            Err(_) => Err(Lost),
         }
-        Ok(())
+    }
+
+    /// Gives the connection what was read into `input`.
+    pub(crate) fn take<H: Handler>(
+        &mut self,
+        read: Read,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        context: &mut Context<'_, H>,
+    ) {
+        match read {
+            Read::Octets(bytes) => self.connection.receive(&input[..bytes], out, context),
+            Read::End => self.connection.end(out, context),
+            Read::Nothing => {}
+        }
+    }
+
+    /// Sends what a step has answered, and ends our side after the last answer.
+    pub(crate) fn complete(&mut self, out: &mut Vec<u8>) -> Result<(), Lost> {
+        self.flush(out)?;
+        if self.connection.is_finished() { self.finish() } else { Ok(()) }
     }
 
     /// Sends what is left from before and then `out`, as far as the socket takes it and the turn allows; the connection

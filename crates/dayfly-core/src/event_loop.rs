@@ -1,15 +1,15 @@
 //! The event loop of one I/O thread: sockets on one side, the HTTP/1.1 state machine and its handler on the other.
 //!
 //! ```text
-//!   epoll --event--> Client::go_on --octets--> Connection --request--> Handler --answer--> same octets, sent at once
+//!   epoll --events--> Batch: read for all --octets--> Connection --request--> Handler --answer--> Batch: send to all
 //!     ^                                                                   |
 //!     +------------ eventfd <-- Mailbox <-- late answers, other threads <-+
 //! ```
 //!
 //! One thread a core, each with its own listener, table of clients, buffers and handler: nothing is shared and nothing locks
 //! between two requests. A socket is registered once for its life, edge-triggered; a request costs one `recv` and one `send`.
-//! All clients of a thread share one input and one output buffer; what a client keeps for itself is an unfinished request
-//! and unsent answers, so an idle one costs some 230 octets.
+//! All clients of a thread share its buffers; what a client keeps for itself is an unfinished request and unsent answers, so
+//! an idle one costs some 230 octets.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::client::{Client, Clients, Key, Signs};
+use crate::client::{Client, Clients, Key, Lost, Read, Signs};
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::mailbox::{Delayed, Letter, Stop};
@@ -43,6 +43,13 @@ const INPUT_BYTES: usize = 64 << 10;
 const OUTPUT_BYTES_KEPT: usize = 256 << 10;
 /// Events taken at once.
 const EVENTS: usize = 256;
+/// Clients of a batch.
+const BATCH_CLIENTS: usize = 32;
+/// One read of a batch; who sends more is read for on its own.
+const BATCH_READ_BYTES: usize = 16 << 10;
+const BATCH_INPUT_BYTES: usize = 64 << 10;
+/// The output buffer of a batch's place is given back after an answer larger than this.
+const BATCH_OUTPUT_BYTES_KEPT: usize = 16 << 10;
 /// Connections accepted before clients get their turn.
 const ACCEPTS: usize = 64;
 /// Late answers delivered before clients get their turn: each may be followed by further requests of its client.
@@ -172,6 +179,7 @@ struct Running<'h, H: Handler> {
     pauses: Pauses,
     input: Box<[u8]>,
     out: Vec<u8>,
+    batch: Batch,
 }
 
 impl<'h, H: Handler> Running<'h, H> {
@@ -203,6 +211,7 @@ impl<'h, H: Handler> Running<'h, H> {
             pauses: Pauses::new(options.spin),
             input: vec![0; INPUT_BYTES].into(),
             out: Vec::new(),
+            batch: Batch::new(),
         };
         running.listen().map_err(failed)?;
         Ok(running)
@@ -218,6 +227,7 @@ impl<'h, H: Handler> Running<'h, H> {
             for event in events.drain(..) {
                 self.handle(&event);
             }
+            self.answer_batch();
             self.deliver();
             if self.time.seconds() >= self.next_check {
                 self.check_deadlines();
@@ -310,6 +320,8 @@ impl<'h, H: Handler> Running<'h, H> {
         match event.data.u64() {
             MAILBOX | STOP => {}
             data if data & LISTENER != 0 => {
+                // A newcomer may take a place.
+                self.answer_batch();
                 // What is left is another event.
                 let _ = self.accept((data & !LISTENER) as usize);
             }
@@ -330,9 +342,61 @@ impl<'h, H: Handler> Running<'h, H> {
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) && !client.connection.wants_input() {
             // Both sides are ended, or it was reset: nobody reads what would be answered.
             self.close(key.index);
-        } else if !client.signs.queued {
+        } else if client.signs.queued {
             // Who stands in the list has its turn from there, not one more.
+        } else if client.may_read() {
+            self.read_into_batch(key.index);
+        } else {
             self.step(key.index, |_, _, _| true);
+        }
+    }
+
+    /// Reads for a client; its octets are handled with those of the whole batch.
+    fn read_into_batch(&mut self, index: u32) {
+        if self.batch.is_full() {
+            self.answer_batch();
+        }
+        let Some((_, client)) = self.clients.at(index) else { return };
+        match client.read(self.batch.room()) {
+            Ok(read) => self.batch.add(index, read),
+            Err(Lost) => self.close(index),
+        }
+    }
+
+    /// Lets the connections of the batch answer, one after the other, then sends to all. When a turn has lasted too long,
+    /// what is ready is sent before anything else is begun: nobody waits for the requests of others.
+    fn answer_batch(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut unsent = 0;
+        for number in 0..batch.count {
+            self.answer_member(&mut batch, number);
+            if number + 1 == batch.count || self.handler.turn_is_over() {
+                self.complete_members(&mut batch.members[unsent..=number]);
+                unsent = number + 1;
+            }
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    fn answer_member(&mut self, batch: &mut Batch, number: usize) {
+        let (member, input) = batch.member(number);
+        self.with_client(member.index, &mut member.out, |client, out, context| {
+            client.take(member.read, input, out, context);
+        });
+    }
+
+    /// Sends to all of them before any is looked after: that may end others, and nothing may overtake what is unsent.
+    fn complete_members(&mut self, members: &mut [Member]) {
+        for member in &mut *members {
+            let Some((_, client)) = self.clients.at(member.index) else { continue };
+            member.lost = client.complete(&mut member.out).is_err();
+            if member.out.capacity() > BATCH_OUTPUT_BYTES_KEPT {
+                member.out = Vec::new();
+            }
+        }
+        for member in members {
+            if member.lost { self.close(member.index) } else { self.look_after(member.index) }
         }
     }
 
@@ -353,7 +417,30 @@ impl<'h, H: Handler> Running<'h, H> {
 
     /// `first`, then whatever the client can do now. It closes if `first` returns false.
     fn step(&mut self, index: u32, first: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Context<'_, H>) -> bool) {
-        let Some((key, client)) = self.clients.at(index) else { return };
+        let (mut input, mut out) = (std::mem::take(&mut self.input), std::mem::take(&mut self.out));
+        let alive = self.with_client(index, &mut out, |client, out, context| {
+            first(&mut client.connection, out, context) && client.go_on(&mut input, out, context).is_ok()
+        });
+        out.clear();
+        self.input = input;
+        if out.capacity() <= OUTPUT_BYTES_KEPT {
+            self.out = out;
+        }
+        match alive {
+            Some(true) => self.look_after(index),
+            Some(false) => self.close(index),
+            None => {}
+        }
+    }
+
+    /// A client of this place, if there is one, and what its connection needs for a step.
+    fn with_client<T>(
+        &mut self,
+        index: u32,
+        out: &mut Vec<u8>,
+        step: impl FnOnce(&mut Client, &mut Vec<u8>, &mut Context<'_, H>) -> T,
+    ) -> Option<T> {
+        let (key, client) = self.clients.at(index)?;
         let peer = client.peer;
         let mut context = Context {
             handler: &mut *self.handler,
@@ -363,12 +450,7 @@ impl<'h, H: Handler> Running<'h, H> {
             deadlines: &self.options.deadlines,
             draining: self.drain_end.is_some(),
         };
-        let alive = first(&mut client.connection, &mut self.out, &mut context)
-            && client.go_on(&mut self.input, &mut self.out, &mut context).is_ok();
-        if self.out.capacity() > OUTPUT_BYTES_KEPT {
-            self.out = Vec::new();
-        }
-        if alive { self.look_after(index) } else { self.close(index) }
+        Some(step(client, out, &mut context))
     }
 
     /// After a step: what the client waits for, until when, and what it holds.
@@ -428,7 +510,6 @@ impl<'h, H: Handler> Running<'h, H> {
     }
 
     fn close(&mut self, index: u32) {
-        self.out.clear();
         let Some((key, client)) = self.clients.at(index) else { return };
         if let Some(request) = client.connection.awaits() {
             self.handler.left(Ticket { connection: index, generation: key.generation, request });
@@ -603,6 +684,65 @@ impl<'h, H: Handler> Running<'h, H> {
             }
         }
         end
+    }
+}
+
+/// Clients that have sent something, and what: all are read for, then all are answered, then all are sent to. Each of the
+/// three finds its code and data in the processor's caches, where in turn each would displace the others': with 64
+/// connections that takes a tenth off a request and half off what its sandbox costs.
+#[derive(Default)]
+struct Batch {
+    /// What was read, one after the other.
+    input: Box<[u8]>,
+    used: usize,
+    /// The first `count` stand for clients; all keep their buffers.
+    members: Vec<Member>,
+    count: usize,
+}
+
+struct Member {
+    index: u32,
+    read: Read,
+    /// Where its octets begin.
+    start: usize,
+    out: Vec<u8>,
+    lost: bool,
+}
+
+impl Batch {
+    fn new() -> Batch {
+        Batch { input: vec![0; BATCH_INPUT_BYTES].into(), used: 0, members: Vec::new(), count: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == BATCH_CLIENTS || self.used + BATCH_READ_BYTES > self.input.len()
+    }
+
+    /// Where the next client's octets go.
+    fn room(&mut self) -> &mut [u8] {
+        &mut self.input[self.used..][..BATCH_READ_BYTES]
+    }
+
+    fn add(&mut self, index: u32, read: Read) {
+        if self.count == self.members.len() {
+            self.members.push(Member { index, read, start: 0, out: Vec::new(), lost: false });
+        }
+        let member = &mut self.members[self.count];
+        (member.index, member.read, member.start, member.lost) = (index, read, self.used, false);
+        self.count += 1;
+        if let Read::Octets(bytes) = read {
+            self.used += bytes;
+        }
+    }
+
+    fn member(&mut self, number: usize) -> (&mut Member, &[u8]) {
+        let member = &mut self.members[number];
+        let input = &self.input[member.start..];
+        (member, input)
+    }
+
+    fn clear(&mut self) {
+        (self.used, self.count) = (0, 0);
     }
 }
 

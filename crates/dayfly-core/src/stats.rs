@@ -212,7 +212,7 @@ pub struct ThreadStats {
     /// Longest time that the thread worked without looking for what had come, nanoseconds.
     pub longest_stall_ns: u64,
     /// The same on the CPU clock: free of what other processes took, but counted only from the first tick that met the
-    /// run, up to 1 ms after its begin.
+    /// run, up to 1.5 ms after its begin.
     pub longest_stall_cpu_ns: u64,
     /// Requests for which nobody is mounted.
     pub unknown: u64,

@@ -30,6 +30,44 @@ fn requests_are_answered_one_by_one_and_pipelined() {
 }
 
 #[test]
+fn requests_that_come_together_get_each_its_own_answer() {
+    let server = start();
+    for round in 0..20 {
+        // Enough for several batches; in each some that leave, fail, or need more than one read.
+        let mut clients: Vec<Client<_>> = (0..100).map(|_| server.connect()).collect();
+        let content = vec![b'c'; 40_000];
+        for (number, client) in clients.iter_mut().enumerate() {
+            let path = format!("/{round}-{number}");
+            match number % 5 {
+                0 => client.send(get(&path).as_bytes()),
+                1 => client.send((get(&path) + &get("/second")).as_bytes()),
+                2 => client.send(get("/panic").as_bytes()),
+                3 => {
+                    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", content.len());
+                    client.send(&[head.as_bytes(), &content].concat());
+                }
+                _ => {
+                    client.send(get(&path).as_bytes());
+                    client.end();
+                }
+            }
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let path = format!("/{round}-{number}");
+            let answer = client.answer();
+            match number % 5 {
+                2 => assert_eq!(answer.status, 500),
+                3 => assert!(answer.content == [path.as_bytes(), &content].concat()),
+                _ => assert_eq!(answer.text(), path),
+            }
+            if number % 5 == 1 {
+                assert_eq!(client.answer().text(), "/second");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_way_of_waiting_answers() {
     for spin in [Spin::Auto, Spin::For(Duration::ZERO), Spin::For(Duration::from_micros(50))] {
         let server = Server::start(Options { spin, ..Options::default() });
