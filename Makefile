@@ -44,10 +44,13 @@ bench: .venv/.built bench-servers ## print the tables: in process, over HTTP, be
 	@tools/install-wrk
 	$(BIN)/dayfly bench restore
 	$(BIN)/dayfly bench http
+	$(BIN)/dayfly bench saturated
 	$(BIN)/dayfly bench servers
 	$(BIN)/dayfly bench neighbours
 	$(BIN)/dayfly bench limits
 	$(BIN)/dayfly bench connections
+	$(BIN)/dayfly bench tails
+	$(BIN)/dayfly bench isolation
 
 bench-servers:
 	cargo build --release --quiet --manifest-path bench/servers/Cargo.toml --target-dir target/bench-servers

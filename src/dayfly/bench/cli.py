@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import http, isolation, limits, neighbours, restore, servers, tails
+from dayfly.bench import http, isolation, limits, neighbours, restore, saturated, servers, tails
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -41,6 +41,19 @@ def http_command(
     options = http.HttpOptions(_numbers("--threads", threads), seconds, rounds, server_threads)
     rows = http.measure(options, Console(stderr=True))
     _show(as_json, http.to_json(rows), http.to_table(rows))
+
+
+@app.command("saturated")
+def saturated_command(
+    connections: Annotated[str, typer.Option(metavar="N,N,...", help="Connections of flood.")] = "8,64",
+    seconds: Annotated[float, typer.Option(min=0.1, help="For each round of a target.")] = 0.5,
+    rounds: Rounds = 21,
+    as_json: Json = False,
+) -> None:
+    """Measure what a sandbox adds to a request while the server's processor never rests."""
+    options = saturated.SaturatedOptions(_numbers("--connections", connections), seconds, rounds)
+    rows = saturated.measure(options, Console(stderr=True))
+    _show(as_json, saturated.to_json(rows), saturated.to_table(rows))
 
 
 @app.command("servers")

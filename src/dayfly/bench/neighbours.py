@@ -42,7 +42,9 @@ class Row:
     waste: float
     """Share of the I/O threads' time that went into runs that were thrown away."""
     stall_us: float
-    """Longest time that one run kept an I/O thread from its other connections, in all rounds so far."""
+    """Longest time that an I/O thread did not look at its other connections, in all rounds so far."""
+    stall_cpu_us: float
+    """Longest CPU time of a run that an I/O thread gave up, counted from the first tick that met it."""
 
 
 def measure(options: NeighbourOptions, console: Console) -> list[Row]:
@@ -86,7 +88,10 @@ def _round(server: Running, placement: Placement, neighbour: str, options: Neigh
         result.p99_us,
         result.failed + result.broken,
         (_wasted_ns(server) - wasted) / threads_ns,
-        max(thread["longest_stall_ns"] for thread in server.core.stats()["threads"]) / 1e3,
+        *(
+            max(thread[name] for thread in server.core.stats()["threads"]) / 1e3
+            for name in ("longest_stall_ns", "longest_stall_cpu_ns")
+        ),
     )
 
 
@@ -107,6 +112,7 @@ def _middle(rounds: list[Row]) -> Row:
         sum(row.failed for row in rounds),
         median(row.waste for row in rounds),
         max(row.stall_us for row in rounds),
+        max(row.stall_cpu_us for row in rounds),
     )
 
 
@@ -122,6 +128,7 @@ def to_json(rows: list[Row]) -> list[dict[str, Any]]:
             "failed": row.failed,
             "waste": round(row.waste, 4),
             "stall_us": round(row.stall_us, 1),
+            "stall_cpu_us": round(row.stall_cpu_us, 1),
         }
         for row in rows
     ]
@@ -131,7 +138,7 @@ def to_table(rows: list[Row]) -> Table:
     """Return the table that is printed."""
     table = Table(title="The seed program beside tenants that take all they can")
     table.add_column("neighbour")
-    for heading in ("requests/s", "ratio", "p50", "p99", "failed", "waste", "longest stall"):
+    for heading in ("requests/s", "ratio", "p50", "p99", "failed", "waste", "longest stall", "of it CPU"):
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
@@ -143,5 +150,6 @@ def to_table(rows: list[Row]) -> Table:
             str(row.failed),
             f"{row.waste:.2%}",
             f"{row.stall_us:.0f} us",
+            f"{row.stall_cpu_us:.0f} us",
         )
     return table
