@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dayfly_http1::{Clock, Connection, Context, Deadlines, Expiry, Handler, Ticket};
+use dayfly_http1::{Clock, Connection, Context, Deadlines, Expiry, Handler, Ticket, tell};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
@@ -222,7 +222,7 @@ impl<'h, H: Handler> Running<'h, H> {
         while self.goes_on() {
             self.wait(&mut events)?;
             self.time.tick();
-            self.handler.begin_turn();
+            tell(self.handler, Handler::begin_turn);
             self.take_turns();
             for event in events.drain(..) {
                 self.handle(&event);
@@ -232,7 +232,7 @@ impl<'h, H: Handler> Running<'h, H> {
             if self.time.seconds() >= self.next_check {
                 self.check_deadlines();
             }
-            self.handler.end_turn();
+            tell(self.handler, Handler::end_turn);
         }
         (0..self.clients.places()).for_each(|index| self.close(index));
         self.abandon_letters();
@@ -512,7 +512,8 @@ impl<'h, H: Handler> Running<'h, H> {
     fn close(&mut self, index: u32) {
         let Some((key, client)) = self.clients.at(index) else { return };
         if let Some(request) = client.connection.awaits() {
-            self.handler.left(Ticket { connection: index, generation: key.generation, request });
+            let ticket = Ticket { connection: index, generation: key.generation, request };
+            tell(self.handler, |handler| handler.left(ticket));
         }
         self.held_bytes -= client.held_bytes;
         self.clients.remove(index);
@@ -625,7 +626,7 @@ impl<'h, H: Handler> Running<'h, H> {
     fn settle(&mut self, letter: Letter<H::Late>) {
         let Letter { ticket, late, .. } = letter;
         if self.clients.get(Key { index: ticket.connection, generation: ticket.generation }).is_none() {
-            return self.handler.abandon(late);
+            return tell(self.handler, |handler| handler.abandon(late));
         }
         self.step(ticket.connection, |connection, out, context| {
             connection.settle(late, ticket, out, context);
@@ -636,7 +637,7 @@ impl<'h, H: Handler> Running<'h, H> {
     fn abandon_letters(&mut self) {
         let forever = Instant::now() + Duration::from_secs(u32::MAX.into());
         while let Some(letter) = self.mailbox.take().or_else(|| self.delayed.take(forever)) {
-            self.handler.abandon(letter.late);
+            tell(self.handler, |handler| handler.abandon(letter.late));
         }
     }
 

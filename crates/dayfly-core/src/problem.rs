@@ -3,6 +3,7 @@
 use crate::error::Cause;
 use crate::message::Reply;
 use crate::request_id::RequestId;
+use dayfly_http1::{Refusal, Rule};
 use std::io::Write;
 
 /// Seconds after which a refused client may try again. A queue that is full drains within its requests' CPU limits,
@@ -87,6 +88,15 @@ impl Problem {
     }
 }
 
+/// The answer to a message that broke a rule of HTTP. Every value is a constant of ours that JSON need not escape.
+pub fn rejection(rule: Rule, id: RequestId) -> Refusal {
+    let mut refusal = Refusal::of(rule);
+    refusal.field_lines.extend_from_slice(format!("Dayfly-Request-Id: {id}\r\n").as_bytes());
+    refusal.content.pop(); // the brace at the end
+    refusal.content.extend_from_slice(format!(",\"request_id\":\"{id}\"}}\n").as_bytes());
+    refusal
+}
+
 fn detail(cause: Cause) -> &'static str {
     match cause {
         Cause::Cpu => "the program used more CPU time than it may",
@@ -130,6 +140,19 @@ mod tests {
             assert_eq!(body["status"], cause.status());
             assert_eq!(body["cause"], cause.name());
             assert_eq!(body["request_id"], id.to_string());
+        }
+    }
+
+    #[test]
+    fn a_rejection_names_its_rule_and_the_request() {
+        for rule in Rule::ALL {
+            let id = id();
+            let refusal = rejection(rule, id);
+            let body: serde_json::Value = serde_json::from_slice(&refusal.content).expect("the body is JSON");
+            assert_eq!((&body["rule"], &body["status"]), (&rule.name().into(), &rule.status().into()));
+            assert_eq!(body["request_id"], id.to_string());
+            let fields = String::from_utf8(refusal.field_lines).expect("ASCII");
+            assert!(fields.ends_with(&format!("\r\nDayfly-Request-Id: {id}\r\n")), "{fields}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::lanes::{Ended, INLINE, Lanes, Verdict};
 use crate::log::{Log, Origin};
 use crate::message::{Answer, Request};
 use crate::overflow::{Client, Job, Late, Overflow, Spent, no_slot, note};
-use crate::problem::{Failure, Problem};
+use crate::problem::{self, Failure, Problem};
 use crate::request_id::{RequestId, RequestIds};
 use crate::router::View;
 use crate::sandbox::Lane;
@@ -17,7 +17,7 @@ use crate::seen::{Seen, Texts};
 use crate::slots::{Slots, SlotsOptions};
 use crate::stats::{Outcome, ThreadCounters};
 use crate::tenant::Current;
-use dayfly_http1::{Answered, Framing, Handler, Head, Peer, Refusal, Respond, Ticket};
+use dayfly_http1::{Answered, Framing, Handler, Head, Peer, Refusal, Respond, Rule, Ticket};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -277,6 +277,11 @@ impl Handler for Server {
         if let Some(left) = self.awaited.remove(&ticket) {
             left.store(true, Ordering::Relaxed);
         }
+    }
+
+    fn rejected(&mut self, rule: Rule, _: &Peer) -> Refusal {
+        self.counters.rejected.of(rule).add(1);
+        problem::rejection(rule, self.ids.draw())
     }
 
     fn panicked(&mut self, message: &str) -> Refusal {

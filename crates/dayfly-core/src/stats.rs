@@ -4,6 +4,7 @@ use crate::engine::CountersSnapshot;
 use crate::error::Cause;
 use crate::event_loop::Gauges;
 use crate::sandbox::Lane;
+use dayfly_http1::Rule;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,8 +120,33 @@ pub struct ThreadCounters {
     pub unknown: Counter,
     /// Requests answered with the baseline page.
     pub baseline: Counter,
+    /// Messages that broke a rule of HTTP.
+    pub rejected: RuleCounters,
     /// Panics caught: each is a fault of ours.
     pub panics: Counter,
+}
+
+/// A counter for each rule of HTTP.
+#[derive(Debug)]
+pub struct RuleCounters([Counter; Rule::ALL.len()]);
+
+impl Default for RuleCounters {
+    fn default() -> RuleCounters {
+        RuleCounters(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl RuleCounters {
+    /// The one of this rule.
+    pub fn of(&self, rule: Rule) -> &Counter {
+        &self.0[rule as usize]
+    }
+
+    /// By name, without zeros.
+    fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let counts = Rule::ALL.into_iter().map(|rule| (rule.name(), self.of(rule).get()));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 /// One number of `TenantStats::requests`.
@@ -218,6 +244,8 @@ pub struct ThreadStats {
     pub unknown: u64,
     /// Requests answered with the baseline page.
     pub baseline: u64,
+    /// Messages that broke a rule of HTTP, by the rule's name, without zeros.
+    pub rejected: BTreeMap<&'static str, u64>,
     /// Panics caught.
     pub panics: u64,
     /// Connections now.
@@ -248,6 +276,7 @@ impl From<&ThreadCounters> for ThreadStats {
             longest_stall_cpu_ns: counters.longest_stall_cpu_ns.get(),
             unknown: counters.unknown.get(),
             baseline: counters.baseline.get(),
+            rejected: counters.rejected.counts(),
             panics: counters.panics.get(),
             ..ThreadStats::default()
         }
@@ -324,6 +353,17 @@ mod tests {
         let mut stats = TenantStats::default();
         stats.add(&counters);
         assert_eq!(stats.requests, [RequestCount { outcome: "cpu", lane: "overflow", count: 1 }]);
+    }
+
+    #[test]
+    fn each_rule_has_a_counter_of_its_own() {
+        let counters = ThreadCounters::default();
+        for (place, rule) in Rule::ALL.into_iter().enumerate() {
+            counters.rejected.of(rule).add(place as u64);
+        }
+        let counts = ThreadStats::from(&counters).rejected;
+        assert_eq!(counts.len(), Rule::ALL.len() - 1, "zeros are left out");
+        assert!(Rule::ALL.iter().enumerate().skip(1).all(|(place, rule)| counts[rule.name()] == place as u64));
     }
 
     #[test]

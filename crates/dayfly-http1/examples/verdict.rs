@@ -38,8 +38,9 @@ impl Handler for Record {
 
     fn abandon(&mut self, (): ()) {}
 
-    fn rejected(&mut self, rule: Rule, _: &Peer) {
+    fn rejected(&mut self, rule: Rule, _: &Peer) -> Refusal {
         self.broken = Some(rule);
+        Refusal::of(rule)
     }
 }
 

@@ -291,7 +291,7 @@ impl Connection {
                 self.answer(recipient, out, context, |handler, _, respond| handler.settle(late, ticket, respond));
                 self.resume(out, context);
             }
-            _ => context.handler.abandon(late),
+            _ => tell(context.handler, |handler| handler.abandon(late)),
         }
     }
 
@@ -536,9 +536,10 @@ impl Connection {
     /// Writes the one answer to a message that broke a rule. `octets` begin with what is left of the request.
     fn reject<H: Handler>(&mut self, rule: Rule, octets: &[u8], out: &mut Vec<u8>, context: &mut Context<'_, H>) {
         let head = if let State::Content(body) = &self.state { &body.head } else { octets };
-        response::write_rejection(out, context.clock, head.starts_with(b"HEAD "), rule);
-        context.handler.rejected(rule, context.peer);
-        self.answered(false);
+        let recipient = Recipient { head_only: head.starts_with(b"HEAD "), minor: 1, persistent: false };
+        let refusal = catch_unwind(AssertUnwindSafe(|| context.handler.rejected(rule, context.peer)))
+            .unwrap_or_else(|panic| refusal_after_panic(&*panic, context.handler));
+        self.refuse(&refusal, recipient, out, context);
     }
 
     /// Answers an unfinished request and drops what there is of it.
@@ -633,6 +634,13 @@ fn refusal_after_panic<H: Handler>(panic: &(dyn Any + Send), handler: &mut H) ->
     let message = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     catch_unwind(AssertUnwindSafe(|| handler.panicked(message.unwrap_or("panic without a text"))))
         .unwrap_or_else(|_| Refusal::internal())
+}
+
+/// Tells the handler something that needs no answer. A panic over it is reported and ends nothing.
+pub fn tell<H: Handler>(handler: &mut H, what: impl FnOnce(&mut H)) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| what(handler))) {
+        let _answer_for_nobody = refusal_after_panic(&*panic, handler);
+    }
 }
 
 /// Runs `parse` with room for so many field lines.

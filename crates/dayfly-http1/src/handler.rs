@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::response::ALLOW;
 use crate::{Head, Respond, Rule};
 
 /// A whole request; borrows from the octets it came in.
@@ -33,7 +34,7 @@ pub struct Ticket {
     pub request: u32,
 }
 
-/// An answer that the handler gives before the content of a request is read.
+/// An answer that ends its connection: to a request whose content is not read, or to a message that broke a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// 200 to 599.
@@ -45,6 +46,24 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// The plain answer to a broken rule (RFC 9457), with the fields that its status needs.
+    pub fn of(rule: Rule) -> Refusal {
+        let (status, detail, name) = (rule.status(), rule.text(), rule.name());
+        let title = crate::reason(status);
+        let content = format!(r#"{{"title":"{title}","status":{status},"detail":"{detail}","rule":"{name}"}}"#);
+        Refusal { status, field_lines: Refusal::field_lines(status), content: content.into_bytes() }
+    }
+
+    /// Fields that a status needs: RFC 9110 sections 15.5.6 and 15.6.4.
+    fn field_lines(status: u16) -> Vec<u8> {
+        let needed: &[u8] = match status {
+            405 => ALLOW,
+            503 => b"Retry-After: 1\r\n",
+            _ => b"",
+        };
+        [b"Content-Type: application/problem+json\r\n", needed].concat()
+    }
+
     /// 500 without details.
     pub fn internal() -> Refusal {
         Refusal {
@@ -73,7 +92,8 @@ pub(crate) enum Outcome {
 
 /// The application behind a server: one handler serves all connections of one thread, so no method may block.
 ///
-/// A panic in `call` or `settle` is answered with 500 and closes that connection only; see [`Handler::panicked`].
+/// A panic costs the request that it answers, with 500, and its connection; in the methods that answer none, nothing.
+/// See [`Handler::panicked`].
 pub trait Handler {
     /// What carries a late answer from another thread to this one.
     type Late: Send + 'static;
@@ -109,12 +129,13 @@ pub trait Handler {
         let _ = ticket;
     }
 
-    /// A message broke a rule and is answered by the machine; for counters and logs.
-    fn rejected(&mut self, rule: Rule, peer: &Peer) {
-        let _ = (rule, peer);
+    /// A message broke a rule: gives the answer, after which the connection closes. It need not be a request.
+    fn rejected(&mut self, rule: Rule, peer: &Peer) -> Refusal {
+        let _ = peer;
+        Refusal::of(rule)
     }
 
-    /// `call`, `admit` or `settle` panicked: a fault of ours. The handler drops what it was doing and gives the answer, which
+    /// Another method panicked: a fault of ours. The handler drops what it was doing and gives the answer, which
     /// closes the connection; its next call comes as if nothing had happened.
     fn panicked(&mut self, message: &str) -> Refusal {
         let _ = message;

@@ -21,7 +21,7 @@ mod rule;
 mod target;
 
 pub use clock::Clock;
-pub use connection::{Connection, Context, Deadlines, Expiry};
+pub use connection::{Connection, Context, Deadlines, Expiry, tell};
 pub use handler::{Answered, Handler, Peer, Refusal, Request, Ticket};
 /// One header field: its `name` as received, its `value` without surrounding white space.
 pub use httparse::Header as Field;

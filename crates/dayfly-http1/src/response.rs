@@ -1,10 +1,10 @@
 //! Responses on the wire (RFC 9112 sections 4 and 6), written once, straight into the output buffer.
 
 use crate::handler::{Answered, Outcome};
-use crate::{Clock, Refusal, Rule};
+use crate::{Clock, Refusal};
 
 /// The methods that are taken, for `Allow` (RFC 9110 section 10.2.1).
-const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+pub(crate) const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /// What of a request matters for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -117,21 +117,6 @@ fn write_head(
 pub(crate) fn write_refusal(out: &mut Vec<u8>, clock: &Clock, recipient: Recipient, refusal: &Refusal) {
     let recipient = Recipient { persistent: false, ..recipient };
     write(out, clock, recipient, refusal.status, &refusal.field_lines, &refusal.content);
-}
-
-/// Writes the one answer to a message that broke a rule (RFC 9457); the connection closes.
-pub(crate) fn write_rejection(out: &mut Vec<u8>, clock: &Clock, head_only: bool, rule: Rule) {
-    let (status, detail, name) = (rule.status(), rule.text(), rule.name());
-    let title = reason(status);
-    let content = format!(r#"{{"title":"{title}","status":{status},"detail":"{detail}","rule":"{name}"}}"#);
-    let mut field_lines = b"Content-Type: application/problem+json\r\n".to_vec();
-    match status {
-        405 => field_lines.extend_from_slice(ALLOW),
-        503 => field_lines.extend_from_slice(b"Retry-After: 1\r\n"),
-        _ => {}
-    }
-    let recipient = Recipient { head_only, minor: 1, persistent: false };
-    write(out, clock, recipient, status, &field_lines, content.as_bytes());
 }
 
 fn write_decimal(out: &mut Vec<u8>, mut n: usize) {

@@ -74,8 +74,9 @@ impl Handler for Echo {
         self.left.push(ticket);
     }
 
-    fn rejected(&mut self, rule: Rule, _: &Peer) {
+    fn rejected(&mut self, rule: Rule, _: &Peer) -> Refusal {
         self.rules.push(rule);
+        Refusal::of(rule)
     }
 
     fn panicked(&mut self, message: &str) -> Refusal {
