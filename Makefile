@@ -50,7 +50,7 @@ bench: .venv/.built bench-servers ## print the tables: in process, over HTTP, be
 	$(BIN)/dayfly bench limits
 	$(BIN)/dayfly bench connections
 	$(BIN)/dayfly bench tails
-	$(BIN)/dayfly bench isolation
+	$(BIN)/dayfly bench isolation --requests 50000
 
 bench-servers:
 	cargo build --release --quiet --manifest-path bench/servers/Cargo.toml --target-dir target/bench-servers
@@ -63,6 +63,7 @@ fuzz: .venv/.built ## random modules and random octets; DAYFLY_SEED and DAYFLY_C
 
 soak: .venv/.built ## the same with a million requests
 	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
+	DAYFLY_REQUESTS=1000000 cargo test --release -p dayfly-core --test isolation
 
 differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier
 	$(BIN)/python -m tests.compiled.differences

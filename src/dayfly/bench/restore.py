@@ -14,8 +14,9 @@ from dayfly.config import Tenant
 from dayfly.core import Protection
 from dayfly.toolchain import Toolchain
 
-SOURCES = ("examples/hello", "guests/hello.wat", "guests/echo.wat", "guests/touch.wat", "guests/scribble.wat")
-"""The seed program, then guests that write to more and more pages."""
+GUESTS = ("hello", "counter", "echo", "throw", "touch", "grow", "scribble")
+"""Guests that answer a plain request, and write to more and more pages; a sandbox that fails is not restored."""
+SOURCES = ("examples/hello", *(f"guests/{name}.wat" for name in GUESTS))
 PROTECTIONS: tuple[Protection, ...] = ("userfault", "mprotect")
 
 
