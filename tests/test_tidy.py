@@ -29,7 +29,7 @@ PYTHON_LAYERS = [
     {"config"},
     {"core", "durable"},
     {"log", "testing", "toolchain"},
-    {"registry", "server"},
+    {"registry", "resolver", "server"},
     {"deploy"},
     {"bench"},
     {"cli"},

@@ -3,6 +3,8 @@
     DayflyError
     ├── ConfigError         dayfly.toml or a tenant directory is not as it must be
     ├── BuildError          the source does not become a program
+    ├── PackagesRefused     what the source needs cannot be had, or not here
+    ├── IndexUnreachable    the package index does not answer
     ├── ProgramRefused      the program asks for something that a sandbox does not have
     ├── InitFailed          start-up or on_init failed
     ├── RegistryError       the data directory cannot be used
@@ -58,6 +60,20 @@ class BuildError(DayflyError):
 
     kind = "build"
     fault = Fault.GUEST
+
+
+class PackagesRefused(DayflyError):
+    """A package cannot be had or cannot work here; names line, package and reason."""
+
+    kind = "packages"
+    fault = Fault.GUEST
+
+
+class IndexUnreachable(DayflyError):
+    """The package index does not answer as one."""
+
+    kind = "index"
+    exit_code = ExitCode.UNREACHABLE
 
 
 class ProgramRefused(DayflyError):

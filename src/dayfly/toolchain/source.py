@@ -38,6 +38,13 @@ class Source:
             files[name.as_posix()] = path.read_bytes()
         return cls(directory, files)
 
+    @classmethod
+    def unpack(cls, directory: Path, bundle: bytes) -> Self:
+        """Read what `bundle` wrote."""
+        with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:") as archive:
+            members = [(member.name, archive.extractfile(member)) for member in archive]
+            return cls(directory, {name: file.read() for name, file in members if file})
+
     @cached_property
     def bundle(self) -> bytes:
         """The files as a tar archive without times, owners and modes."""

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from dayfly.toolchain.compiled import process, zig
-from dayfly.toolchain.compiled.store import Store, digest
+from dayfly.toolchain.store import Store, digest
 
 PATCH = zig.CXX / "pythonic.patch"
 OVERLAY = zig.CXX / "mended"

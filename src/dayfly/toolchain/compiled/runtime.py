@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dayfly.toolchain.compiled import process, zig
-from dayfly.toolchain.compiled.store import Store, digest
+from dayfly.toolchain.store import Store, digest
 
 Progress = Callable[[str, int, int], None]  # what is being built, steps done, steps in all
 

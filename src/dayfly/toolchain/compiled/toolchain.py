@@ -12,7 +12,7 @@ from dayfly.errors import BuildError, InternalError
 from dayfly.toolchain.compiled import headers, messages, process, runtime, zig
 from dayfly.toolchain.compiled.check import Handler, check, circle
 from dayfly.toolchain.compiled.diagnostics import FILE, Diagnostic, Refused
-from dayfly.toolchain.compiled.store import Store, digest
+from dayfly.toolchain.store import Store, digest
 
 SOURCE_BYTES_MAX = 1 << 20
 """Of `app.py`: a generated table fits, a build in 60 s of CPU time does not get larger ones."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dayfly.toolchain.compiled.store import Store, digest
+from dayfly.toolchain.store import Store, digest
 
 
 def test_an_entry_is_made_once(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Packages: what is asked for, what is locked, what is unpacked."""
