@@ -25,7 +25,7 @@ CRATES: dict[str, set[str]] = {
 """Which crates of the workspace a crate may use; every arrow points down."""
 
 PYTHON_LAYERS = [
-    {"dayfly", "errors", "_core"},
+    {"dayfly", "handler", "errors", "_core"},
     {"config"},
     {"core", "durable"},
     {"log", "testing", "toolchain"},

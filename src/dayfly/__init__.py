@@ -1,7 +1,66 @@
-"""An HTTP server for many untrusted tenants: a new sandbox for every request."""
+"""An HTTP server for many untrusted tenants: a new sandbox for every request.
 
-from importlib.metadata import version
+What programs import from here is defined in `dayfly.handler` and looked up when it is asked for, so that neither
+the command line nor a sandbox pays for the other's half.
+"""
 
-__all__ = ["__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dayfly.handler import (
+        Args,
+        Cookies,
+        File,
+        Form,
+        Headers,
+        HTTPError,
+        Request,
+        Response,
+        Router,
+        delete,
+        get,
+        head,
+        options,
+        patch,
+        post,
+        put,
+        route,
+    )
 
-__version__ = version("dayfly")
+    __version__: str
+
+__all__ = [
+    "Args",
+    "Cookies",
+    "File",
+    "Form",
+    "HTTPError",
+    "Headers",
+    "Request",
+    "Response",
+    "Router",
+    "__version__",
+    "delete",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "route",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Find what is used for the first time."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - half of the time that importing this package would take
+
+        value: object = version("dayfly")
+    elif name in __all__:
+        from . import handler  # noqa: PLC0415 - a program's half
+
+        value = getattr(handler, name)
+    else:
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    globals()[name] = value
+    return value

@@ -1,0 +1,212 @@
+"""ASGI 3: `app` objects of Starlette, Quart and the like, as they are, on the event loop of `loop`.
+
+The start-up of an application's lifespan runs while it is frozen; its shut-down never does, because a sandbox is not
+shut down but thrown away. An answer is sent when the application has returned, so what it does after the last piece
+of the body, such as background tasks, is done too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeVar, cast
+
+from . import host
+from .arguments import EntryError, failed
+from .failure import failure
+from .loop import Loop, Stalled
+from .request import make_path
+from .response import Reply
+from .wsgi import KEYS, server_of
+
+T = TypeVar("T")
+Message = MutableMapping[str, Any]
+App = Callable[
+    [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+NAMES = {name: name.lower().encode("latin-1") for name in KEYS}
+"""Names of common header fields, as ASGI has them."""
+
+VERSION = {"version": "3.0", "spec_version": "2.4"}
+
+_loop: Loop | None = None
+
+
+def the_loop() -> Loop:
+    """Return this program's loop."""
+    global _loop  # noqa: PLW0603 - there is one
+    if _loop is None:
+        _loop = Loop()  # type: ignore[abstract] # what it refuses is set below its class
+    return _loop
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on this program's loop."""
+    return the_loop().run(coroutine)
+
+
+def finish(value: object) -> object:
+    """Return what a coroutine returns, or what an asynchronous generator gives, as an iterator."""
+    if hasattr(value, "__aiter__"):
+        return iter(run(collect(cast("AsyncIterable[object]", value))))
+    return run(cast("Coroutine[Any, Any, object]", value))
+
+
+async def collect(items: AsyncIterable[object]) -> list[object]:
+    """Return everything that is given."""
+    return [item async for item in items]
+
+
+class Exchange:
+    """One request and its answer."""
+
+    status: int = 0
+    headers: Any = ()
+    body: bytes | list[bytes] | None = None
+    is_read: bool = False
+    is_complete: bool = False
+    gone: asyncio.Event | None = None
+    """What those wait for who ask for more than the content: the end of the answer."""
+
+    async def receive(self) -> Message:
+        """Give the content, whole; after that, when the answer is complete, the client has gone."""
+        if not self.is_read:
+            self.is_read = True
+            return {"type": "http.request", "body": host.content(4), "more_body": False}
+        if not self.is_complete:
+            if self.gone is None:
+                self.gone = asyncio.Event()
+            await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Keep the head of the answer, then the pieces of its body."""
+        kind = message["type"]
+        if kind == "http.response.start" and not self.status:
+            self.status = message["status"]
+            self.headers = message.get("headers", ())
+        elif kind == "http.response.body" and self.status and not self.is_complete:
+            piece = message.get("body", b"")
+            if self.body is None:
+                self.body = piece
+            elif type(self.body) is list:
+                self.body.append(piece)
+            else:
+                self.body = [cast("bytes", self.body), piece]
+            if not message.get("more_body", False):
+                self.is_complete = True
+                if self.gone is not None:
+                    self.gone.set()
+        else:
+            raise RuntimeError(f"`{kind}` cannot be sent {self._so_far()}")
+
+    def _so_far(self) -> str:
+        if self.is_complete:
+            return "after the end of the answer"
+        return "once the answer has begun" if self.status else "before the answer has begun"
+
+    def answer(self) -> Reply:
+        """Return it in the host's form."""
+        if not self.is_complete:
+            raise RuntimeError(f"the application returned {self._so_far()}")
+        body = self.body
+        if type(body) is not bytes:
+            body = b"".join(body) if type(body) is list else bytes(cast("bytes", body))
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers]
+        return (int(self.status), None, headers, body)
+
+
+class Lifespan:
+    """An application's start-up, and the state that it leaves to requests."""
+
+    def __init__(self, app: App, loop: Loop) -> None:
+        self.state: dict[str, Any] = {}
+        self._app = app
+        self._loop = loop
+        self._messages = 0
+        self._outcome = ""
+        self._reason = ""
+
+    def start(self) -> None:
+        """Run it; an application that knows no lifespan has none. Raises `EntryError` if it fails."""
+        scope = {"type": "lifespan", "asgi": VERSION, "state": self.state}
+        try:
+            self._loop.run_until_complete(self._started(self._app(scope, self._receive, self._send)))
+        except Stalled as error:
+            raise EntryError(f"the start-up of the application does not end: {error}") from error
+
+    async def _started(self, running: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(running)
+        self._told = asyncio.Event()
+        task.add_done_callback(lambda _: self._told.set())
+        await self._told.wait()
+        if self._outcome == "failed":
+            raise EntryError(f"the start-up of the application failed: {self._reason}")
+        if self._outcome == "complete" or not task.done():
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._messages and self._outcome != "unknown":
+            raise EntryError(f"the start-up of the application failed: {failure(error)}")
+        self.state.clear()
+
+    async def _receive(self) -> Message:
+        self._messages += 1
+        if self._messages == 1:
+            return {"type": "lifespan.startup"}
+        # Until the shut-down, which does not come.
+        await self._loop.create_future()
+        raise AssertionError("a sandbox is not shut down")
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "lifespan.startup.complete":
+            self._outcome = "complete"
+        elif kind == "lifespan.startup.failed":
+            self._outcome, self._reason = "failed", message.get("message", "")
+        else:
+            self._outcome = "unknown"
+            raise RuntimeError(f"`{kind}` cannot be sent while the application starts")
+        self._told.set()
+
+
+def make_asgi(app: App) -> Callable[..., Reply | str]:
+    """Run the start-up of an application and return the function that a request calls."""
+    loop = the_loop()
+    lifespan = Lifespan(app, loop)
+    lifespan.start()
+    state = lifespan.state
+
+    def entry(  # noqa: PLR0913, PLR0917 - the host's order
+        method: str, path: str, query: str, client: str, scheme: str, authority: str, mount: str
+    ) -> Reply | str:
+        exchange = Exchange()
+        try:
+            name, port = server_of(authority, scheme)
+            whole = mount + path
+            scope = {
+                "type": "http",
+                "asgi": VERSION,
+                "http_version": "1.1",
+                "method": method,
+                "scheme": scheme,
+                "path": make_path(whole),
+                "raw_path": whole.encode("latin-1"),
+                "query_string": query.encode("latin-1"),
+                "root_path": mount,
+                "headers": [
+                    (NAMES.get(name) or name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in host.fields()
+                ],
+                "client": (client, 0) if client else None,
+                "server": (name, int(port)),
+                "state": state.copy(),
+                "extensions": {},
+            }
+            loop.run(cast("Coroutine[Any, Any, None]", app(scope, exchange.receive, exchange.send)))
+            return exchange.answer()
+        except BaseException as raised:  # noqa: BLE001 - the log tells the tenant
+            if exchange.is_complete and isinstance(raised, Exception):
+                host.log(host.ERROR, failure(raised))
+                return exchange.answer()
+            return failed(raised)
+
+    return entry
