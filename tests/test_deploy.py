@@ -1,37 +1,59 @@
 """The story of a deploy, on a core that only remembers."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dayfly.config import Tenant
+from dayfly.bases import Bases
+from dayfly.config import Limits, Tenant
 from dayfly.core import Snapshot
-from dayfly.deploy import Deployed, build, deploy, resume
-from dayfly.errors import BuildError, DamagedRelease, InitFailed, RegistryError
+from dayfly.deploy import Deployed, Workshop, build, captured, check, deploy, resume
+from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError
 from dayfly.registry import Registry
+from dayfly.resolver import Resolver, ResolverOptions
 from dayfly.testing import FakeCore
 from dayfly.toolchain import Toolchain
+from dayfly.toolchain.progress import Progress
+from tests.resolver.index import LocalIndex, serving, wheel
 
 
 class House:
     """A registry, a toolchain and a core."""
 
-    def __init__(self, registry: Registry, core: FakeCore) -> None:
-        self.registry, self.core, self.toolchain = registry, core, Toolchain()
+    def __init__(self, registry: Registry, core: FakeCore, workshop: Workshop) -> None:
+        self.registry, self.core, self.workshop = registry, core, workshop
 
     def deploy(self, directory: Path) -> Deployed:
         """Deploy a directory."""
-        return deploy(
-            Tenant.load(directory), directory, toolchain=self.toolchain, registry=self.registry, core=self.core
-        )
+        return deploy(Tenant.load(directory), directory, workshop=self.workshop, registry=self.registry, core=self.core)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """Return what a deploy needs."""
+def index() -> Iterator[LocalIndex]:
+    """Return a package index on loopback."""
+    with serving(LocalIndex()) as served:
+        yield served
+
+
+@pytest.fixture
+def house(tmp_path: Path, index: LocalIndex) -> Iterator[House]:
+    """Return what a deploy needs; the base is a file that says how often it was made."""
+    made: list[str] = []
+
+    def program(progress: Progress) -> bytes:
+        progress("pretending", 0, 3)
+        made.append("base")
+        return f"base {len(made)}".encode()
+
+    workshop = Workshop(
+        Toolchain(),
+        Resolver(ResolverOptions(index=index.url, cache=tmp_path / "cache/packages")),
+        Bases(tmp_path / "cache", program),
+    )
     with Registry.open(tmp_path / "data") as registry:
-        yield House(registry, FakeCore())
+        yield House(registry, FakeCore(), workshop)
 
 
 def test_a_deploy_is_recorded_and_published(house: House, make_tenant: Callable[..., Path]) -> None:
@@ -131,6 +153,152 @@ def test_a_build_publishes_nothing(house: House, make_tenant: Callable[..., Path
     """It records the release for the next start."""
     directory = make_tenant()
     tenant = Tenant.load(directory)
-    built = build(tenant, directory, toolchain=house.toolchain, registry=house.registry, core=house.core)
+    built = build(tenant, directory, workshop=house.workshop, registry=house.registry, core=house.core)
     assert house.registry.current("hello") == built.release
     assert house.core.published == {}
+
+
+PYTHON = {"app.py": "def on_client_request():\n    return 'hello'\n"}
+WEB = {**PYTHON, "requirements.txt": "web>=1\n"}
+
+
+def manifest(release: Path) -> dict[str, object]:
+    """Read the manifest of a release."""
+    known: dict[str, object] = json.loads((release / "manifest.json").read_bytes())
+    return known
+
+
+def test_a_python_tenant_is_a_delta_on_the_base(house: House, make_tenant: Callable[..., Path]) -> None:
+    """The base is made once, stands beside the releases that name it, and has no tenant."""
+    one = house.deploy(make_tenant("one", PYTHON))
+    two = house.deploy(make_tenant("two", {"app.py": "x = 1\n"}))
+    assert list(one.steps.seconds) == ["read", "bundle", "base", "adopt", "freeze", "record", "publish"]
+    assert len(house.core.frozen) == 1
+    (base,) = {parent for parent, _ in house.core.loaded}
+    assert base.parent == one.release.directory.parent
+    assert (base / "code.wasm").read_bytes() == b"base 1"
+    for deployed in (one, two):
+        known = manifest(deployed.release.directory)
+        assert known["parent"] == base.name
+        assert "code_sha256" not in known
+        assert {file.name for file in deployed.release.directory.iterdir()} == {"manifest.json", "image", "source.tar"}
+    assert house.registry.names() == ["one", "two"]
+
+
+def test_another_data_directory_has_the_same_base(
+    house: House, make_tenant: Callable[..., Path], tmp_path: Path
+) -> None:
+    """From the machine's cache; only its owner may read it."""
+    tenant = make_tenant("one", PYTHON)
+    first = house.deploy(tenant)
+    with Registry.open(tmp_path / "other") as registry:
+        second = House(registry, FakeCore(), house.workshop).deploy(tenant)
+    assert second.release.digest == first.release.digest
+    assert len(house.core.frozen) == 1
+    kept = tmp_path / "cache/python/releases"
+    assert {path.stat().st_mode & 0o077 for path in [kept, *kept.rglob("*")]} == {0}
+
+
+def test_packages_are_a_layer_that_tenants_share(
+    house: House, index: LocalIndex, make_tenant: Callable[..., Path]
+) -> None:
+    """Frozen once for a lock, on the base; tenants stand on the layer."""
+    index.add("web", wheel("web", "1.0", requires=("more",)))
+    index.add("more", wheel("more", "2.0"))
+    one = house.deploy(make_tenant("one", WEB))
+    asked = len(index.paths)
+    two = house.deploy(make_tenant("two", {**WEB, "app.py": "x = 1\n"}))
+    assert list(one.steps.seconds)[2:6] == ["base", "lock", "layer", "adopt"]
+    assert len(index.paths) == asked
+    base, *layers = [parent for parent, _ in house.core.loaded]
+    assert len(layers) == 2
+    assert len(set(layers)) == 1
+    head, _, content = house.core.loaded[0][1].partition(b"\n")
+    layer = json.loads(head)
+    assert (layer["kind"], layer["imports"]) == ("layer", ["more", "web"])
+    assert ["web/__init__.py", 16] in layer["files"]
+    assert b"version = '2.0'" in content
+    for deployed in (one, two):
+        parent = deployed.release.directory.with_name(str(manifest(deployed.release.directory)["parent"]))
+        assert manifest(parent)["parent"] == base.name
+        assert parent.with_name(base.name).is_dir()
+
+
+def test_a_bundle_has_variables_and_the_names_of_secrets(house: House, make_tenant: Callable[..., Path]) -> None:
+    """And the files, but not dayfly.toml; the same source makes the same octets."""
+    text = 'secrets = ["KEY"]\n[environment]\nSTAGE = "test"\n'
+    house.deploy(make_tenant("one", {**PYTHON, "page.html": "<p>", "dayfly.toml": text}))
+    head, _, content = house.core.loaded[0][1].partition(b"\n")
+    assert json.loads(head) == {
+        "kind": "tenant",
+        "name": "app",
+        "environ": {"STAGE": "test"},
+        "secrets": ["KEY"],
+        "files": [["app.py", len(PYTHON["app.py"])], ["page.html", 3]],
+    }
+    assert content == PYTHON["app.py"].encode() + b"<p>"
+
+
+def test_what_cannot_be_a_python_program_is_refused(house: House, make_tenant: Callable[..., Path]) -> None:
+    """Before anything is frozen."""
+    with pytest.raises(BuildError, match=r"there is no app.py, where a program of tier `python` begins"):
+        house.deploy(make_tenant("one", {"main.py": ""}))
+    with pytest.raises(BuildError, match=r"fast.so: native code does not run in a sandbox"):
+        house.deploy(make_tenant("two", {**PYTHON, "fast.so": "ELF"}))
+    with pytest.raises(PackagesRefused, match=r"requirements.txt:1: `-r`: no other file is read"):
+        house.deploy(make_tenant("three", {**PYTHON, "requirements.txt": "-r /etc/passwd\n"}))
+    assert house.core.frozen == []
+
+
+def test_a_failed_load_leaves_the_old_release(
+    house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded and published; the traceback is the message."""
+    directory = make_tenant("one", PYTHON)
+    first = house.deploy(directory)
+
+    def fail(*_: object) -> Snapshot:
+        raise InitFailed('Traceback ...\n  File "app.py", line 1\nSyntaxError: invalid syntax')
+
+    monkeypatch.setattr(house.core, "freeze_on", fail)
+    (directory / "app.py").write_text("def", encoding="utf-8")
+    with pytest.raises(InitFailed, match="SyntaxError"):
+        house.deploy(directory)
+    assert house.registry.current("one") == first.release
+
+
+def test_a_damaged_base_is_made_again(
+    house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the cache and in the data directory; what does not have its digest is kept under another name."""
+    house.deploy(make_tenant("one", PYTHON))
+    base = house.core.loaded[0][0]
+    (base / "image").write_bytes(b"damage")
+    freeze_on = house.core.freeze_on
+
+    def checking(parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
+        if (parent / "image").read_bytes():
+            raise DamagedRelease(f"release `{parent.name}` is damaged: image")
+        return freeze_on(parent, bundle, limits)
+
+    monkeypatch.setattr(house.core, "freeze_on", checking)
+    second = house.deploy(make_tenant("two", PYTHON))
+    assert base.with_name(f"{base.name}.damaged").is_dir()
+    assert manifest(second.release.directory)["parent"] != base.name
+
+
+def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path], tmp_path: Path) -> None:
+    """It stands on the cache's base."""
+    directory = make_tenant("one", PYTHON)
+    made = check(Tenant.load(directory), directory, workshop=house.workshop, core=house.core)
+    assert made.parent == house.core.loaded[0][0].name
+    assert list((tmp_path / "data/releases").iterdir()) == []
+    assert house.registry.names() == []
+
+
+def test_what_a_program_captured_is_said_by_its_line() -> None:
+    """Every request would see the same."""
+    places = [{"what": "random", "file": "app.py", "line": 3}, {"what": "clock", "file": "x.py", "line": 1}]
+    lines = captured(Snapshot(b"", b"", {}, 0, None, facts={"captured": places}))
+    assert [line.partition(" taken")[0] for line in lines] == ["app.py:3: randomness", "x.py:1: the time"]
+    assert captured(None) == []

@@ -12,7 +12,8 @@ from dayfly.config import Tenant
 from dayfly.core import Snapshot
 from dayfly.errors import ConfigError, DataDirectoryLocked, RegistryError
 from dayfly.registry import Registry, Release
-from dayfly.toolchain import Program, Source
+from dayfly.release import Made
+from dayfly.toolchain import Source
 
 SNAPSHOT = Snapshot(code=b"code", image=b"image", layout={"memory_bytes": 65536}, takes=0, fresh=None)
 
@@ -20,8 +21,8 @@ SNAPSHOT = Snapshot(code=b"code", image=b"image", layout={"memory_bytes": 65536}
 def record(registry: Registry, name: str = "hello", snapshot: Snapshot = SNAPSHOT, **config: object) -> Release:
     """Record a release of a tenant."""
     tenant = Tenant.model_validate({"name": name, "hosts": [f"{name}.localhost"], **config})
-    program = Program("compiled", Source(Path(), {"app.py": b"pass"}), b"wasm")
-    return registry.record(tenant, program, snapshot, "origin")
+    made = Made("compiled", snapshot, tenant.limits, Source(Path(), {"app.py": b"pass"}).bundle)
+    return registry.record(tenant, made, "origin")
 
 
 def test_a_recorded_release_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -9,18 +9,27 @@ from typing import Annotated
 import typer
 
 from dayfly import __version__, log, server
+from dayfly.bases import Bases
 from dayfly.bench.cli import app as bench
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
-from dayfly.deploy import Deployed, build, check, deploy, resume
+from dayfly.deploy import Deployed, Steps, Workshop, build, captured, check, deploy, ensure_base, mebibytes, resume
 from dayfly.errors import DayflyError, ExitCode, InvalidOption, RegistryError
 from dayfly.log import TenantLogs, logger, printable
 from dayfly.registry import Registry
-from dayfly.toolchain import Toolchain, ToolchainOptions
+from dayfly.release import Made
+from dayfly.resolver import Resolver, ResolverOptions
+from dayfly.toolchain.toolchain import code_cache
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 app.add_typer(bench, name="bench")
+
+base = typer.Typer(no_args_is_help=True, help="CPython as a snapshot, on which all tenants of tier `python` stand.")
+app.add_typer(base, name="base")
+
+THREADS_MAX = 64
+"""As in the core."""
 
 Directories = Annotated[
     list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories; default: the examples.")
@@ -28,6 +37,10 @@ Directories = Annotated[
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
 DATA_DIRECTORY = Path(".dayfly")
+Index = Annotated[
+    str,
+    typer.Option("--index", metavar="URL", help="Package index; default: DAYFLY_INDEX, else pip's."),
+]
 
 
 def main() -> None:
@@ -65,14 +78,15 @@ def serve_command(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8080,
     listen: Annotated[list[str] | None, typer.Option(metavar="unix:PATH", help="Listen there too.")] = None,
-    threads: Annotated[int, typer.Option(min=0, max=1024, help="I/O threads; 0: one for each processor.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, max=THREADS_MAX, help="I/O threads; 0: one for each processor.")] = 0,
     overflow_threads: Annotated[
-        int, typer.Option(min=0, max=1024, help="Threads for slow requests; 0: one for each processor.")
+        int, typer.Option(min=0, max=THREADS_MAX, help="Threads for slow requests; 0: one for each processor.")
     ] = 0,
     spin: Annotated[
         str, typer.Option(metavar="auto|N", help="Microseconds of polling before sleep; 0 on shared cores.")
     ] = "auto",
     data_dir: DataDirectory = DATA_DIRECTORY,
+    index: Index = "",
     baseline_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="Answer a fixed page there without a sandbox.")
     ] = None,
@@ -96,7 +110,7 @@ def serve_command(
     with Registry.open(data_dir) as registry:
         core = NativeCore(
             CoreOptions(
-                code_cache=registry.code_cache,
+                code_cache=code_cache(),
                 protection=protection,
                 paranoid=paranoid,
                 threads=threads,
@@ -105,32 +119,73 @@ def serve_command(
             )
         )
         with closing(TenantLogs(registry.log_directory)) as logs:
-            _deploy_all(tenants, registry, core, logs)
+            _deploy_all(tenants, _workshop(index), registry, core, logs)
             server.serve(core, options, logs, _say_ready)
 
 
 @app.command("build")
-def build_command(directory: Directory, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+def build_command(directory: Directory, data_dir: DataDirectory = DATA_DIRECTORY, index: Index = "") -> None:
     """Build a tenant directory and record its release, for the next `dayfly serve` to use."""
     log.to_standard_error()
     tenant = Tenant.load(directory)
     with Registry.open(data_dir) as registry:
-        core = NativeCore(CoreOptions(code_cache=registry.code_cache))
-        built = build(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+        built = build(tenant, directory, workshop=_workshop(index), registry=registry, core=_core())
         with closing(TenantLogs(registry.log_directory)) as logs:
             logs.write_init(tenant.name, built.release.digest, built.init_log)
+    _warn(tenant.name, captured(built.snapshot))
     print(f"built {built.release.digest} in {built.steps.total_ms:.0f} ms")
 
 
 @app.command("check")
-def check_command(directory: Directory) -> None:
+def check_command(directory: Directory, index: Index = "") -> None:
     """Say whether a tenant directory would be accepted; keeps nothing."""
     log.to_standard_error()
     tenant = Tenant.load(directory)
-    core = NativeCore(CoreOptions(code_cache=ToolchainOptions().cache / "code"))
-    snapshot = check(tenant, directory, toolchain=Toolchain(), core=core)
-    restored = f"a new instance for each request: {snapshot.fresh}" if snapshot.fresh else "restored for each request"
-    print(f"{tenant.name}: accepted, tier `{tenant.tier}`, {len(snapshot.code)} bytes of code, {restored}")
+    made = check(tenant, directory, workshop=_workshop(index), core=_core())
+    for line in captured(made.snapshot):
+        print(f"{tenant.name}: {line}")
+    print(f"{tenant.name}: accepted, tier `{tenant.tier}`, {_size(made)}, {_restored(made)}")
+
+
+@base.command("build")
+def base_build_command() -> None:
+    """Make the base if this machine has none for this version; a deploy does it too."""
+    log.to_standard_error()
+    ensure_base(Bases(), _core(), Steps())
+    base_info_command()
+
+
+@base.command("info")
+def base_info_command() -> None:
+    """Print which base this machine has for this version of dayfly."""
+    directory = Bases().known()
+    if directory is None:
+        raise RegistryError("there is no base for this version of dayfly; make it: dayfly base build")
+    print(f"base {directory.name}\n{mebibytes(directory):.1f} MiB in {directory}")
+
+
+def _core() -> NativeCore:
+    return NativeCore(CoreOptions(code_cache=code_cache()))
+
+
+def _workshop(index: str) -> Workshop:
+    return Workshop(resolver=Resolver(ResolverOptions(index=index)))
+
+
+def _size(made: Made) -> str:
+    if made.parent:
+        return f"{len(made.snapshot.image) / 2**20:.1f} MiB beyond its parent {made.parent[:12]}"
+    return f"{len(made.snapshot.code)} bytes of code"
+
+
+def _restored(made: Made) -> str:
+    fresh = made.snapshot.fresh
+    return f"a new instance for each request: {fresh}" if fresh else "restored for each request"
+
+
+def _warn(name: str, lines: list[str]) -> None:
+    for line in lines:
+        logger.warning("%s: %s", name, line)
 
 
 def _unix_path(address: str) -> str:
@@ -168,12 +223,17 @@ def _examples() -> list[Path]:
 
 
 def _deploy_all(
-    tenants: dict[str, tuple[Tenant, Path]], registry: Registry, core: NativeCore, logs: TenantLogs
+    tenants: dict[str, tuple[Tenant, Path]],
+    workshop: Workshop,
+    registry: Registry,
+    core: NativeCore,
+    logs: TenantLogs,
 ) -> None:
     """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
     for tenant, directory in tenants.values():
-        deployed = deploy(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+        deployed = deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
         logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
+        _warn(tenant.name, captured(deployed.snapshot))
         _say_live(deployed)
     others = [name for name in registry.names() if name not in tenants]
     resumed = [name for name in others if _resume(name, registry, core)]

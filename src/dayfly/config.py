@@ -5,20 +5,32 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from dayfly.errors import ConfigError
 
 CONFIG_NAME = "dayfly.toml"
 
-Tier = Literal["compiled", "wasm"]
+Tier = Literal["python", "compiled", "wasm"]
 """How a program is made; see `dayfly.toolchain`."""
+
+PYTHON_MEMORY_BYTES = 64 << 20
+"""Memory of a program of tier `python`: its default, and what the base has, so nobody can have more."""
 
 # One label of a host name (RFC 1035 section 2.3.1, digits allowed in front), so that `<name>.localhost` is a host.
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = rf"{_NAME}(\.{_NAME})*"
 _PATH = r"/|(/[A-Za-z0-9._~-]+)+"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
 _UNITS = {
     "B": 1,
@@ -99,6 +111,20 @@ class Limits(_Model):
     ] = 5_000_000_000
 
 
+class SampleRequest(_Model):
+    """A request that a new release must answer before it is published."""
+
+    method: Annotated[str, Field(pattern=r"^[A-Z]{1,20}$", description='a method like "GET"')] = "GET"
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1 << 14, description='a path like "/item/1"')] = "/"
+    query: Annotated[str, Field(pattern=r"^[!-~]*$", max_length=1 << 14, description='text like "a=1&b=2"')] = ""
+    headers: Annotated[dict[str, str], Field(description="a table of texts")] = {}
+    body: Annotated[str, Field(max_length=1 << 20, description="a text of at most 1 MiB")] = ""
+    status: Annotated[
+        int | None,
+        Field(ge=200, le=599, description="the status of the answer, from 200 to 599; without it, any below 500"),
+    ] = None
+
+
 class Tenant(_Model):
     """Who: a name, where its requests come from, how its program is made and what a request may use."""
 
@@ -119,8 +145,34 @@ class Tenant(_Model):
             strict=False, description='a list of path prefixes like "/z", without a slash at the end; "/" is every path'
         ),
     ] = ()
-    tier: Annotated[Tier, Field(description=" or ".join(f"`{tier}`" for tier in get_args(Tier)))] = "compiled"
+    tier: Annotated[Tier, Field(description=" or ".join(f"`{tier}`" for tier in get_args(Tier)))] = "python"
+    environment: Annotated[
+        dict[
+            Annotated[str, Field(pattern=rf"^{_VARIABLE}$", max_length=255)],
+            Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=32 << 10)],
+        ],
+        Field(max_length=200, description="a table of at most 200 texts, each with the name of a variable"),
+    ] = {}
+    secrets: Annotated[
+        tuple[Annotated[str, Field(pattern=rf"^{_VARIABLE}$", max_length=255)], ...],
+        Field(strict=False, max_length=200, description="a list of at most 200 names of variables"),
+    ] = ()
+    sample_requests: Annotated[
+        tuple[SampleRequest, ...],
+        Field(strict=False, max_length=100, description="a list of at most 100 tables"),
+    ] = ()
     limits: Annotated[Limits, Field(description="a table")] = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _memory_of_the_tier(cls, values: object) -> object:
+        """Give a program of tier `python` the memory that CPython needs, if nothing is said about it."""
+        if not isinstance(values, dict) or values.get("tier", "python") != "python":
+            return values
+        limits = values.get("limits", {})
+        if not isinstance(limits, dict):
+            return values
+        return {**values, "limits": {"memory_bytes_max": PYTHON_MEMORY_BYTES, **limits}}
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -136,9 +188,12 @@ class Tenant(_Model):
             values["name"] = _name_of(directory)
         values.setdefault("hosts", [f"{values['name']}.localhost"])
         try:
-            return cls.model_validate(values)
+            tenant = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(_message(file, error.errors()[0])) from None
+        if reason := _contradiction(tenant):
+            raise ConfigError(f"{file}: {reason}")
+        return tenant
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -160,14 +215,39 @@ def _name_of(directory: Path) -> str:
     return name
 
 
+def _contradiction(tenant: Tenant) -> str:
+    """Say which values do not go together."""
+    if both := sorted(set(tenant.secrets) & set(tenant.environment)):
+        return f"`{both[0]}` is a plain variable and a secret; take it out of `environment` or of `secrets`"
+    if tenant.tier == "python":
+        most = PYTHON_MEMORY_BYTES
+        if tenant.limits.memory_bytes_max > most:
+            return f"`limits.memory_bytes_max` cannot be more than {most >> 20} MiB on tier `python`; make it smaller"
+        return ""
+    for key in ("environment", "secrets"):
+        if getattr(tenant, key):
+            return f"`{key}` is for tier `python`, and this is tier `{tenant.tier}`; take it out"
+    return ""
+
+
 def _message(file: Path, error: ErrorDetails) -> str:
     """Say in one line which key of which file is wrong, and what is allowed there."""
-    location = [part for part in error["loc"] if isinstance(part, str)]
-    model: type[BaseModel] = Limits if location[0] == "limits" and len(location) > 1 else Tenant
-    key = ".".join(location)
+    path = [str(part) for part in error["loc"]]
+    model, depth = _model_of(path)
     if error["type"] == "extra_forbidden":
-        return f"{file}: unknown key `{key}`; allowed here: {', '.join(model.model_fields)}"
-    allowed = model.model_fields[location[-1]].description
-    if key == "tier" and error["input"] == "python":
-        return f"{file}: tier `python` (full CPython) is not part of this version; allowed: {allowed}"
-    return f"{file}: `{key}` cannot be {error['input']!r}; allowed: {allowed}"
+        return f"{file}: unknown key `{_dotted(path)}`; allowed here: {', '.join(model.model_fields)}"
+    allowed = model.model_fields[path[depth]].description
+    return f"{file}: `{_dotted(path[: depth + 1])}` cannot be {error['input']!r}; allowed: {allowed}"
+
+
+def _model_of(path: list[str]) -> tuple[type[BaseModel], int]:
+    """Return the model that a key belongs to, and where in the path the key stands."""
+    if path[0] == "limits" and len(path) > 1:
+        return Limits, 1
+    if path[0] == "sample_requests" and len(path) > 2:  # noqa: PLR2004 - list, number, key
+        return SampleRequest, 2
+    return Tenant, 0
+
+
+def _dotted(path: list[str]) -> str:
+    return ".".join(part for part in path if not part.isdigit())

@@ -70,6 +70,8 @@ class Snapshot:
     """Why every request needs a new instance; None for a program that can be restored."""
     init_log: tuple[tuple[int, str], ...] = ()
     """Level and text of what the program logged while it started."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What a program that others are loaded into says of what was loaded; see docs/guest-abi.md."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,14 @@ class NativeCore:
         log = tuple((level, text) for level, text in known.pop("init_log"))
         return Snapshot(code=code, image=image, init_log=log, **known)
 
+    def freeze_on(self, parent: Path, bundle: bytes, limits: Limits) -> Snapshot:  # noqa: D102
+        image, facts = self._core.freeze_on(str(parent), bundle, limits.model_dump_json())  # type: ignore[attr-defined]
+        known = json.loads(facts)
+        log = tuple((level, text) for level, text in known.pop("init_log"))
+        return Snapshot(code=b"", image=image, init_log=log, **known)
+
     def publish(self, tenant: Tenant, release: Path) -> None:  # noqa: D102
-        self._core.publish(tenant.model_dump_json(exclude={"tier"}), str(release))
+        self._core.publish(tenant.model_dump_json(include={"name", "hosts", "paths", "limits"}), str(release))
 
     def retire(self, name: str) -> None:  # noqa: D102
         self._core.retire(name)
@@ -128,6 +136,12 @@ class Core(Protocol):
         """Compile a program, run its start-up and `on_init` once, and keep the result.
 
         Blocks up to the limit of `init_cpu_ns_max`. Raises ProgramRefused or InitFailed.
+        """
+
+    def freeze_on(self, parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
+        """Load a bundle into the release in a directory, and keep the result: no code, and a delta as the image.
+
+        Blocks up to the limit of `init_cpu_ns_max`. Raises DamagedRelease, ProgramRefused or InitFailed.
         """
 
     def publish(self, tenant: Tenant, release: Path) -> None:

@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from dayfly import release
+from dayfly.bases import Bases
 from dayfly.config import Tenant
 from dayfly.core import Core, Snapshot
 from dayfly.errors import DamagedRelease, RegistryError
 from dayfly.log import logger
 from dayfly.registry import Registry, Release
+from dayfly.release import Made
+from dayfly.resolver import Lock, Resolver, read_requirements
 from dayfly.toolchain import Source, Toolchain
+from dayfly.toolchain.progress import shown
+from dayfly.toolchain.python.bundle import tenant_bundle
 
 
 @dataclass
@@ -40,20 +46,49 @@ class Steps:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A release that is recorded, and what its program logged while it started."""
+    """A release that is recorded, and what was made for it; None: it was recorded before."""
 
     release: Release
     steps: Steps
-    init_log: tuple[tuple[int, str], ...] = ()
-    unchanged: bool = False
+    snapshot: Snapshot | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the release was recorded before."""
+        return self.snapshot is None
+
+    @property
+    def init_log(self) -> tuple[tuple[int, str], ...]:
+        """What the program logged while it started."""
+        return self.snapshot.init_log if self.snapshot else ()
 
 
-def deploy(tenant: Tenant, directory: Path, *, toolchain: Toolchain, registry: Registry, core: Core) -> Deployed:
+@dataclass(frozen=True)
+class Workshop:
+    """What makes releases: the toolchain of tiers that are compiled, and what tier `python` stands on."""
+
+    toolchain: Toolchain = field(default_factory=Toolchain)
+    resolver: Resolver = field(default_factory=Resolver)
+    bases: Bases = field(default_factory=Bases)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One making of a release: with what, and where bases and layers are to stand."""
+
+    workshop: Workshop
+    core: Core
+    registry: Registry | None
+    """None: they stay in the machine's cache, because nothing is recorded."""
+    steps: Steps = field(default_factory=Steps)
+
+
+def deploy(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
     """Build, freeze, record and publish one release; the old one serves until the swap.
 
-    Blocks for as long as the compiler takes. Raises DayflyError; then the old release still serves.
+    Blocks for as long as a compiler or the package index takes. Raises DayflyError; then the old release still serves.
     """
-    deployed = build(tenant, directory, toolchain=toolchain, registry=registry, core=core)
+    deployed = build(tenant, directory, workshop=workshop, registry=registry, core=core)
     try:
         with deployed.steps.step("publish"):
             core.publish(tenant, deployed.release.directory)  # one pointer swap; requests in flight keep theirs
@@ -62,31 +97,103 @@ def deploy(tenant: Tenant, directory: Path, *, toolchain: Toolchain, registry: R
             raise
         logger.warning("tenant %s: %s; building it again", tenant.name, damage)
         registry.set_aside(deployed.release.digest)
-        return deploy(tenant, directory, toolchain=toolchain, registry=registry, core=core)
+        return deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
     return deployed
 
 
-def build(tenant: Tenant, directory: Path, *, toolchain: Toolchain, registry: Registry, core: Core) -> Deployed:
+def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
     """Build, freeze and record one release, or return the recorded one if it was made from the same things."""
     registry.check_routes(tenant)
     steps = Steps()
     with steps.step("read"):
-        origin = _origin(tenant, Source.read(directory))
+        source = Source.read(directory)
+        origin = _origin(tenant, source)
         current = registry.current(tenant.name)
     if current and current.origin == origin and current.directory.is_dir():
-        return Deployed(current, steps, unchanged=True)
-    with steps.step("build"):
-        program = toolchain.build(directory, tenant.tier)  # one-shot process: hostile source -> wasm
-    with steps.step("freeze"):
-        snapshot = core.freeze(program.wasm, tenant.limits)  # compile, start-up, on_init, once, limited
+        return Deployed(current, steps)
+    made = make(tenant, source, Job(workshop, core, registry, steps))
     with steps.step("record"):
-        release = registry.record(tenant, program, snapshot, origin)  # durable before visible
-    return Deployed(release, steps, snapshot.init_log)
+        recorded = registry.record(tenant, made, origin)  # durable before visible
+    return Deployed(recorded, steps, made.snapshot)
 
 
-def check(tenant: Tenant, directory: Path, *, toolchain: Toolchain, core: Core) -> Snapshot:
-    """Build and freeze, and keep nothing."""
-    return core.freeze(toolchain.build(directory, tenant.tier).wasm, tenant.limits)
+def make(tenant: Tenant, source: Source, job: Job) -> Made:
+    """Make a release of any tier, and record nothing."""
+    if tenant.tier == "python":
+        return _loaded(tenant, source, job)
+    with job.steps.step("build"):
+        program = job.workshop.toolchain.build(source.directory, tenant.tier)  # one-shot process: source -> wasm
+    with job.steps.step("freeze"):
+        snapshot = job.core.freeze(program.wasm, tenant.limits)  # compile, start-up, on_init, once, limited
+    return Made(tenant.tier, snapshot, tenant.limits, program.source.bundle)
+
+
+def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
+    """Load a source into the base, or into the layer of its packages, and freeze that: a page delta."""
+    workshop, core, steps = job.workshop, job.core, job.steps
+    with steps.step("bundle"):
+        bundle = tenant_bundle(source, tenant.environment, tenant.secrets)
+        wanted = read_requirements(source.files)
+    parent = ensure_base(workshop.bases, core, steps)
+    if wanted:
+        with steps.step("lock"):
+            lock = workshop.resolver.lock(wanted)  # one-shot process with network, unless it is known
+        with steps.step("layer"):
+            parent = _layer(parent, lock, workshop, core)
+    with steps.step("adopt"):
+        here = job.registry.adopt(parent) if job.registry else parent
+    try:
+        with steps.step("freeze"):
+            snapshot = core.freeze_on(here, bundle, tenant.limits)  # load, on_init, once, limited
+    except DamagedRelease as damage:
+        if not [place for place in {here, parent} if release.discard_damaged(place)]:
+            raise
+        logger.warning("%s; making it again", damage)
+        return _loaded(tenant, source, job)
+    return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
+
+
+def ensure_base(bases: Bases, core: Core, steps: Steps) -> Path:
+    """Return the base; the first on a machine shows a bar while it is made."""
+    with steps.step("base"), shown("CPython for tier `python`") as progress:
+        base = bases.base(core, progress)
+    if base.made:
+        size = mebibytes(base.directory)
+        logger.info("base %s made, %.1f MiB, %.1f s", base.directory.name[:12], size, steps.seconds["base"])
+    return base.directory
+
+
+def _layer(base: Path, lock: Lock, workshop: Workshop, core: Core) -> Path:
+    start = time.perf_counter()
+    layer = workshop.bases.layer(base, lock, workshop.resolver.packages, core)
+    if layer.made:
+        packages, seconds = ", ".join(map(str, lock.packages)), time.perf_counter() - start
+        size = mebibytes(layer.directory)
+        logger.info("layer %s made, %.1f MiB, %.1f s: %s", layer.directory.name[:12], size, seconds, packages)
+    return layer.directory
+
+
+def mebibytes(directory: Path) -> float:
+    """Return the size of code and image of a release, without those of its parent."""
+    files = [directory / name for name in ("code.wasm", "image")]
+    return sum(file.stat().st_size for file in files if file.exists()) / 2**20
+
+
+def check(tenant: Tenant, directory: Path, *, workshop: Workshop, core: Core) -> Made:
+    """Make a release, and keep nothing of it."""
+    source = Source.read(directory)
+    return make(tenant, source, Job(workshop, core, registry=None))
+
+
+def captured(snapshot: Snapshot | None) -> list[str]:
+    """Say, a line each, what a program drew or read while it was loaded: every request sees the same."""
+    what = {"random": "randomness", "clock": "the time"}
+    found = snapshot.facts.get("captured", []) if snapshot else []
+    return [
+        f"{place['file']}:{place['line']}: {what.get(place['what'], place['what'])} taken while the program is loaded "
+        "is the same in every request; take it in the handler"
+        for place in found
+    ]
 
 
 def resume(name: str, *, registry: Registry, core: Core) -> Release | None:
@@ -94,17 +201,17 @@ def resume(name: str, *, registry: Registry, core: Core) -> Release | None:
 
     A damaged one is set aside, and DamagedRelease says what to do; the other tenants are not concerned.
     """
-    release = registry.current(name)
-    if release is None:
+    current = registry.current(name)
+    if current is None:
         return None
-    if not release.directory.is_dir():
+    if not current.directory.is_dir():
         raise RegistryError(f"the release of tenant `{name}` is not in the data directory; {_again(name)}")
     try:
-        core.publish(release.tenant, release.directory)
+        core.publish(current.tenant, current.directory)
     except DamagedRelease as error:
-        registry.set_aside(release.digest)
+        registry.set_aside(current.digest)
         raise DamagedRelease(f"tenant `{name}`: {error}; {_again(name)}") from None
-    return release
+    return current
 
 
 def _again(name: str) -> str:

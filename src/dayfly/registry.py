@@ -3,35 +3,31 @@
 DATA_DIR/
   lock                      held while a server or a build works here; names its process
   tenants/<name>.json       the tenant and its current release; replacing this file is the switch
-  releases/<digest>/        manifest.json code.wasm image source.tar; named by the SHA-256 of the manifest
+  releases/<digest>/        manifest.json image source.tar, and code.wasm if it has no parent; named by the SHA-256 of
+                            the manifest. Bases and layers, the parents of python tenants, stand here too
   releases/<digest>.damaged a release that did not have its digest; kept to be looked at
-  cache/code/               machine code; may be deleted
   logs/<name>.log           what the tenant's program logged
   scratch/                  half-written things; emptied at every start
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from pydantic import ValidationError
 
-from dayfly import durable
+from dayfly import durable, release
 from dayfly.config import Tenant
-from dayfly.core import Snapshot
 from dayfly.errors import ConfigError, DataDirectoryLocked, RegistryError
-from dayfly.toolchain import Program
-
-ABI_VERSION = 1
-"""Version of the guest ABI that releases of this version speak."""
+from dayfly.release import Made
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Registry:
         with _refusals(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             registry = cls(directory, _lock(directory))
-            for name in ("tenants", "releases", "cache/code", "logs"):
+            for name in ("tenants", "releases", "logs"):
                 (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.rmtree(directory / "scratch", ignore_errors=True)
             (directory / "scratch").mkdir(mode=0o700)
@@ -81,9 +77,9 @@ class Registry:
         self.close()
 
     @property
-    def code_cache(self) -> Path:
-        """Where machine code is kept."""
-        return self.directory / "cache" / "code"
+    def releases(self) -> Path:
+        """Where the releases stand, each beside its parent."""
+        return self.directory / "releases"
 
     @property
     def log_directory(self) -> Path:
@@ -103,7 +99,7 @@ class Registry:
             raise RegistryError(
                 f"{file}: not a tenant's record ({type(error).__name__}); delete it and deploy the tenant again"
             ) from None
-        return Release(tenant, digest, self._release(digest), origin)
+        return Release(tenant, digest, self.releases / digest, origin)
 
     def names(self) -> list[str]:
         """Return the names of all recorded tenants, sorted."""
@@ -111,80 +107,47 @@ class Registry:
 
     def check_routes(self, tenant: Tenant) -> None:
         """Raise ConfigError if another tenant has one of the tenant's hosts or paths."""
-        for name in self.names():
-            other = self.current(name)
-            if other is None or name == tenant.name:
-                continue
-            taken = {*tenant.hosts, *tenant.paths} & {*other.tenant.hosts, *other.tenant.paths}
-            if taken:
+        for route in sorted({*tenant.hosts, *tenant.paths}):
+            owner = self._routes.get(route, tenant.name)
+            if owner != tenant.name:
                 raise ConfigError(
-                    f"tenant `{tenant.name}`: `{min(taken)}` belongs to tenant `{name}`; choose another one, "
-                    f"or take that tenant away by deleting {self._pointer(name)}"
+                    f"tenant `{tenant.name}`: `{route}` belongs to tenant `{owner}`; choose another one, "
+                    f"or take that tenant away by deleting {self._pointer(owner)}"
                 )
 
-    def record(self, tenant: Tenant, program: Program, snapshot: Snapshot, origin: str) -> Release:
+    def record(self, tenant: Tenant, made: Made, origin: str) -> Release:
         """Write a release and make it the tenant's current one. Durable when this returns; raises RegistryError."""
-        files = _files(tenant, program, snapshot)
-        digest = hashlib.sha256(files["manifest.json"]).hexdigest()
-        directory = self._release(digest)
-        pointer = {"tenant": tenant.model_dump(), "release": digest, "origin": origin}
         with _refusals(self.directory):
-            if not _holds(directory, files):
-                self.set_aside(digest)
-                durable.write_directory(directory, files, scratch=self.directory / "scratch")
-            durable.write_file(self._pointer(tenant.name), _json(pointer))
-        return Release(tenant, digest, directory, origin)
+            directory = release.write(self.releases, made, scratch=self.directory / "scratch")
+            pointer = {"tenant": tenant.model_dump(), "release": directory.name, "origin": origin}
+            durable.write_file(self._pointer(tenant.name), release.canonical(pointer))
+        self._take_routes(tenant)
+        return Release(tenant, directory.name, directory, origin)
+
+    def adopt(self, directory: Path) -> Path:
+        """Have a base or layer, and what it stands on, among the releases. Raises RegistryError."""
+        with _refusals(self.directory):
+            return release.adopt(directory, self.releases)
 
     def set_aside(self, digest: str) -> None:
         """Mark a damaged release: it keeps its files under another name and is never loaded again."""
-        directory = self._release(digest)
-        damaged = directory.with_name(f"{digest}.damaged")
-        if not directory.exists():
-            return
         with _refusals(self.directory):
-            shutil.rmtree(damaged, ignore_errors=True)
-            directory.rename(damaged)
-            durable.sync_directory(damaged.parent)
+            release.set_aside(self.releases / digest)
+
+    @cached_property
+    def _routes(self) -> dict[str, str]:
+        """Whose each host and path is; read once, because nobody else writes here while the lock is held."""
+        known = [current.tenant for name in self.names() if (current := self.current(name))]
+        return {route: tenant.name for tenant in known for route in (*tenant.hosts, *tenant.paths)}
+
+    def _take_routes(self, tenant: Tenant) -> None:
+        mine = {route for route, owner in self._routes.items() if owner == tenant.name}
+        for route in mine:
+            del self._routes[route]
+        self._routes.update(dict.fromkeys((*tenant.hosts, *tenant.paths), tenant.name))
 
     def _pointer(self, name: str) -> Path:
         return self.directory / "tenants" / f"{name}.json"
-
-    def _release(self, digest: str) -> Path:
-        return self.directory / "releases" / digest
-
-
-def _files(tenant: Tenant, program: Program, snapshot: Snapshot) -> dict[str, bytes]:
-    """Lay out a release: the manifest holds the digests of the other files, and its own is the release's name."""
-    source = program.source.bundle
-    manifest = {
-        "abi": ABI_VERSION,
-        "tier": program.tier,
-        "code_sha256": _sha256(snapshot.code),
-        "image_sha256": _sha256(snapshot.image),
-        "source_sha256": _sha256(source),
-        "layout": snapshot.layout,
-        "takes": snapshot.takes,
-        "fresh": snapshot.fresh,
-        "limits": tenant.limits.model_dump(),
-    }
-    return {"manifest.json": _json(manifest), "code.wasm": snapshot.code, "image": snapshot.image, "source.tar": source}
-
-
-def _holds(directory: Path, files: dict[str, bytes]) -> bool:
-    """Tell whether a directory holds exactly these octets."""
-    try:
-        return all((directory / name).read_bytes() == content for name, content in files.items())
-    except OSError:
-        return False
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _json(value: object) -> bytes:
-    """Write a value always in the same way, because its digest is a name."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def _lock(directory: Path) -> IO[str]:

@@ -16,6 +16,7 @@ class FakeCore:
     def __init__(self) -> None:
         self.published: dict[str, tuple[Tenant, Path]] = {}
         self.frozen: list[Limits] = []
+        self.loaded: list[tuple[Path, bytes]] = []
         self.waiting_logs: list[LogRecord] = []
         self._stopped = threading.Event()
 
@@ -23,6 +24,11 @@ class FakeCore:
         """Return the module as its own snapshot, with an empty image."""
         self.frozen.append(limits)
         return Snapshot(code=wasm, image=b"", layout={"memory_bytes": limits.memory_bytes_max}, takes=0, fresh=None)
+
+    def freeze_on(self, parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
+        """Return the bundle as the delta."""
+        self.loaded.append((parent, bundle))
+        return Snapshot(code=b"", image=bundle, layout={"memory_bytes": limits.memory_bytes_max}, takes=0, fresh=None)
 
     def publish(self, tenant: Tenant, release: Path) -> None:
         """Remember the release of the tenant."""

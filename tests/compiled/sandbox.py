@@ -11,7 +11,8 @@ from typing import Self
 from dayfly.config import Limits, Tenant
 from dayfly.core import CoreOptions, NativeCore, ServerOptions
 from dayfly.registry import Registry
-from dayfly.toolchain import Program, Source
+from dayfly.release import Made
+from dayfly.toolchain import Source
 from tests.compiled.programs import Answer, Request
 
 LIMITS = Limits()
@@ -45,10 +46,11 @@ class Sandboxes:
 
     def publish(self, name: str, wasm: bytes) -> tuple[str, ...]:
         """Freeze and serve a program as `<name>.localhost`; return what its start-up logged."""
-        tenant = Tenant(name=name.replace("_", "-"), hosts=(f"{name.replace('_', '-')}.localhost",), limits=LIMITS)
+        host = name.replace("_", "-")
+        tenant = Tenant(name=host, hosts=(f"{host}.localhost",), tier="compiled", limits=LIMITS)
         snapshot = self._core.freeze(wasm, tenant.limits)
-        program = Program("compiled", Source(Path(), {}), wasm)
-        release = self._registry.record(tenant, program, snapshot, name)
+        made = Made("compiled", snapshot, tenant.limits, Source(Path(), {}).bundle)
+        release = self._registry.record(tenant, made, name)
         self._core.publish(tenant, release.directory)
         return tuple(text for _, text in snapshot.init_log)
 

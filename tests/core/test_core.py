@@ -21,7 +21,8 @@ from dayfly.errors import (
     SystemRefused,
 )
 from dayfly.registry import Registry, Release
-from dayfly.toolchain import Program, Source
+from dayfly.release import Made
+from dayfly.toolchain import Source
 from tests.conftest import HELLO_WAT
 
 TENANT = Tenant(name="hello", hosts=("hello.localhost",), tier="wasm")
@@ -52,8 +53,9 @@ def record(core: NativeCore, tmp_path: Path) -> Iterator[Callable[..., Release]]
 
         def freeze_and_record(text: str = HELLO_WAT, tenant: Tenant = TENANT) -> Release:
             wasm = module(text)
-            program = Program("wasm", Source(Path(), {"app.wat": text.encode()}), wasm)
-            return registry.record(tenant, program, core.freeze(wasm, tenant.limits), "origin")
+            source = Source(Path(), {"app.wat": text.encode()})
+            made = Made("wasm", core.freeze(wasm, tenant.limits), tenant.limits, source.bundle)
+            return registry.record(tenant, made, "origin")
 
         yield freeze_and_record
 

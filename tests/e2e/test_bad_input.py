@@ -25,7 +25,8 @@ def test_an_unknown_key_is_named(run: Run, make_tenant: MakeTenant, tmp_path: Pa
     """Before anything is written."""
     directory = make_tenant("hello", {"app.wat": HELLO_WAT, "dayfly.toml": "colour = 1"})
     assert refused(run, command, directory) == (
-        f"{directory}/dayfly.toml: unknown key `colour`; allowed here: name, hosts, paths, tier, limits"
+        f"{directory}/dayfly.toml: unknown key `colour`; allowed here: "
+        "name, hosts, paths, tier, environment, secrets, sample_requests, limits"
     )
     assert not (tmp_path / ".dayfly").exists()
 
@@ -51,7 +52,8 @@ def test_a_bad_program_is_refused(
     run: Run, make_tenant: MakeTenant, tmp_path: Path, command: str, files: dict[str, str], message: str
 ) -> None:
     """With file, line and reason; no release is left behind."""
-    assert message in refused(run, command, make_tenant("hello", files))
+    compiled = {"dayfly.toml": 'tier = "compiled"\n', **files}
+    assert message in refused(run, command, make_tenant("hello", compiled))
     assert list(tmp_path.glob(".dayfly/releases/*")) == []
     assert list(tmp_path.glob(".dayfly/tenants/*")) == []
     assert list(tmp_path.glob(".dayfly/scratch/*")) == []

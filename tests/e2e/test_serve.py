@@ -109,12 +109,15 @@ def _damage(file: Path, how: str) -> None:
         file.write_bytes(content)
 
 
-def test_damaged_machine_code_is_made_again(serve: Serve, make_tenant: MakeTenant, tmp_path: Path) -> None:
-    """It is a cache, and part of no release."""
+def test_damaged_machine_code_is_made_again(
+    serve: Serve, make_tenant: MakeTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a cache of the machine, and part of no release."""
+    monkeypatch.setenv("DAYFLY_CACHE_DIR", str(tmp_path / "machine"))
     tenant = make_tenant()
     with serve(tenant) as server:
         assert server.stop() == 0
-    cached = list((tmp_path / ".dayfly/cache/code").iterdir())
+    cached = list((tmp_path / "machine/code").iterdir())
     assert cached
     for file in cached:
         _damage(file, "flip")

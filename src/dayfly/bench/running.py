@@ -13,10 +13,10 @@ from pathlib import Path
 
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, ServerOptions
-from dayfly.deploy import deploy
+from dayfly.deploy import Workshop, deploy
 from dayfly.errors import ConfigError
 from dayfly.registry import Registry
-from dayfly.toolchain import Toolchain
+from dayfly.toolchain.toolchain import code_cache
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -75,11 +75,12 @@ def running(
         with Registry.open(scratch / "data") as registry:
             os.sched_setaffinity(0, placement.server)  # threads started from here on inherit it
             try:
-                core = NativeCore(replace(core_options, code_cache=registry.code_cache))
+                core = NativeCore(replace(core_options, code_cache=code_cache()))
+                workshop = Workshop()
                 for source in sources:
                     directory = tenant_directory(source, scratch)
                     tenant = Tenant.load(directory)
-                    deploy(tenant, directory, toolchain=Toolchain(), registry=registry, core=core)
+                    deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
                 with _serving(core, replace(options, port=0)) as url:
                     yield Running(core, url)
             finally:

@@ -14,7 +14,7 @@ from dayfly.errors import BuildError, DayflyError, InternalError, ToolMissing
 from dayfly.toolchain.source import Source
 
 ENTRIES: dict[Tier, tuple[str, ...]] = {"compiled": ("app.py",), "wasm": ("app.wasm", "app.wat")}
-"""Where the program of a tier begins: one of these files."""
+"""Where the program of a tier that is compiled begins: one of these files."""
 
 
 def default_cache() -> Path:
@@ -22,6 +22,11 @@ def default_cache() -> Path:
     if configured := os.environ.get("DAYFLY_CACHE_DIR"):
         return Path(configured)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dayfly"
+
+
+def code_cache() -> Path:
+    """Where machine code is kept: all data directories of a machine share it, as they share the base."""
+    return default_cache() / "code"
 
 
 @dataclass(frozen=True)

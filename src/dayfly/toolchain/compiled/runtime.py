@@ -7,14 +7,12 @@ comes from zig, which builds it on demand.
 import os
 import re
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dayfly.toolchain.compiled import process, zig
+from dayfly.toolchain.progress import Progress
 from dayfly.toolchain.store import Store, digest
-
-Progress = Callable[[str, int, int], None]  # what is being built, steps done, steps in all
 
 _ABI = """abort_message cxa_aux_runtime cxa_default_handlers cxa_exception cxa_exception_storage cxa_guard cxa_handlers
     cxa_personality cxa_vector cxa_virtual fallback_malloc private_typeinfo stdlib_exception stdlib_new_delete

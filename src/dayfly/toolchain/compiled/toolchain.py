@@ -12,6 +12,7 @@ from dayfly.errors import BuildError, InternalError
 from dayfly.toolchain.compiled import headers, messages, process, runtime, zig
 from dayfly.toolchain.compiled.check import Handler, check, circle
 from dayfly.toolchain.compiled.diagnostics import FILE, Diagnostic, Refused
+from dayfly.toolchain.progress import Progress
 from dayfly.toolchain.store import Store, digest
 
 SOURCE_BYTES_MAX = 1 << 20
@@ -49,7 +50,7 @@ class CompiledToolchain:
         self,
         cache_dir: Path,
         *,
-        progress: runtime.Progress = _no_progress,
+        progress: Progress = _no_progress,
         allowance: process.Allowance | None = None,
     ) -> None:
         self._store = Store(cache_dir)

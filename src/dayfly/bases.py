@@ -1,0 +1,128 @@
+"""What programs of tier `python` stand on: the base, which is CPython frozen, and package layers on top of it.
+
+They are releases without a tenant, made once on a machine and kept in its cache, where data directories take them from:
+
+    CACHE/python/
+      releases/<digest>/   bases and layers, each layer beside its base
+      base/<key>/          which of them is the base for this version of dayfly
+      layer/<key>/         which of them is the layer of a base and a lock
+"""
+
+import importlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from dayfly import release
+from dayfly.config import PYTHON_MEMORY_BYTES, Limits
+from dayfly.core import Core
+from dayfly.release import Made
+from dayfly.resolver import Lock, Packages
+from dayfly.toolchain.progress import Progress
+from dayfly.toolchain.python.bundle import layer_bundle
+from dayfly.toolchain.store import Store, digest
+from dayfly.toolchain.toolchain import default_cache
+
+LIMITS = Limits(memory_bytes_max=PYTHON_MEMORY_BYTES, init_cpu_ns_max=60_000_000_000)
+"""Of a base and its layers: they start once a machine, so they have time."""
+
+_NAME = "release"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A base or a layer, and whether it had to be made."""
+
+    directory: Path
+    made: bool
+
+
+class Bases:
+    """The bases and layers of this machine.
+
+    Args:
+        cache: where they are kept; owner only.
+        program: makes the program of the base, one wasm module, telling what it does.
+
+    """
+
+    def __init__(self, cache: Path | None = None, program: Callable[[Progress], bytes] | None = None) -> None:
+        self._root = (cache or default_cache()) / "python"
+        self._store = Store(self._root)
+        self._program = program or _program
+        (self._root / "releases").mkdir(mode=0o700, exist_ok=True)
+
+    def base(self, core: Core, progress: Progress) -> Parent:
+        """Return the base, after making it if there is none for this version of dayfly: half a minute."""
+
+        def make() -> Made:
+            wasm = self._program(progress)
+            progress("compiling and freezing", 2, 3)
+            made = Made("python", core.freeze(wasm, LIMITS), LIMITS, source=b"")
+            progress("writing", 3, 3)
+            return made
+
+        return self._named("base", _version(), make)
+
+    def layer(self, base: Path, lock: Lock, packages: Callable[[Lock], Packages], core: Core) -> Parent:
+        """Return the layer of a lock, after making it if there is none: some seconds."""
+
+        def make() -> Made:
+            content = packages(lock)
+            bundle = layer_bundle(content.source.files, content.imports)
+            snapshot = core.freeze_on(base, bundle, LIMITS)
+            return Made("python", snapshot, LIMITS, content.source.bundle, parent=base.name)
+
+        return self._named("layer", digest(base.name, lock.digest), make)
+
+    def known(self) -> Path | None:
+        """Return the base of this version of dayfly if it is made."""
+        name = self._root / "base" / _version() / _NAME
+        directory = self._directory(name.read_text(encoding="ascii")) if name.exists() else None
+        return directory if directory and directory.is_dir() else None
+
+    def _named(self, kind: str, key: str, make: Callable[[], Made]) -> Parent:
+        """Return what a key names; other processes wait while it is being made."""
+        made: list[Path] = []
+
+        def fill(place: Path) -> None:
+            with self._store.scratch() as scratch:
+                made.append(release.write(self._root / "releases", make(), scratch=scratch))
+            (place / _NAME).write_text(made[0].name, encoding="ascii")
+
+        place = self._store.entry(kind, key, fill)
+        directory = self._directory((place / _NAME).read_text(encoding="ascii"))
+        if directory.is_dir():
+            return Parent(directory, bool(made))
+        shutil.rmtree(place)
+        return self._named(kind, key, make)
+
+    def _directory(self, name: str) -> Path:
+        return self._root / "releases" / name
+
+
+def _program(progress: Progress) -> bytes:
+    # Only where there is no base yet: its tools are heavy.
+    build: Callable[[Progress], bytes] = importlib.import_module("dayfly.toolchain.python.base").build
+    return build(progress)
+
+
+@cache
+def _version() -> str:
+    """Digest everything that decides what a base is: what runs in it, what makes it, and the native half."""
+    package = Path(__file__).parent
+    inside = [package / "__init__.py", *package.glob("handler/**/*"), *package.glob("toolchain/python/**/*")]
+    files = sorted(file for file in [*inside, *package.glob("_core*.so")] if file.is_file() and file.suffix != ".pyc")
+    names = [file.relative_to(package).as_posix() for file in files]
+    tools = [f"{tool} {_version_of(tool)}" for tool in ("componentize-py", "ziglang")]
+    return digest(*names, *files, *tools)
+
+
+def _version_of(tool: str) -> str:
+    try:
+        return metadata.version(tool)
+    except metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,40 @@
+"""What a base loads: one line of JSON, then the contents of the files, one after the other."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from dayfly.config import CONFIG_NAME
+from dayfly.errors import BuildError
+from dayfly.toolchain.source import Source
+
+ENTRY = "app.py"
+
+_NATIVE = {".so", ".pyd", ".dll", ".dylib"}
+_NOT_LOADED = {CONFIG_NAME}
+
+
+def tenant_bundle(source: Source, environment: Mapping[str, str], secrets: Sequence[str]) -> bytes:
+    """Return the octets of a tenant's program. Raises BuildError for what cannot become one."""
+    if ENTRY not in source.files:
+        raise BuildError(
+            f"{source.directory}: there is no {ENTRY}, where a program of tier `python` begins; "
+            "add it or set another `tier` in dayfly.toml"
+        )
+    for name in source.files:
+        if PurePosixPath(name).suffix.lower() in _NATIVE:
+            raise BuildError(f"{name}: native code does not run in a sandbox; take it out, or use plain Python")
+    files = {name: content for name, content in source.files.items() if name not in _NOT_LOADED}
+    return _encoded({"kind": "tenant", "name": "app", "environ": environment, "secrets": list(secrets)}, files)
+
+
+def layer_bundle(files: Mapping[str, bytes], imports: Sequence[str]) -> bytes:
+    """Return the octets of a package layer: unpacked packages, and the modules to import before it is frozen."""
+    return _encoded({"kind": "layer", "imports": list(imports)}, files)
+
+
+def _encoded(head: dict[str, object], files: Mapping[str, bytes]) -> bytes:
+    """Write always in the same way: same files, same octets, same release."""
+    head["files"] = [[name, len(content)] for name, content in sorted(files.items())]
+    line = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+    return b"\n".join([line, b"".join(content for _, content in sorted(files.items()))])
