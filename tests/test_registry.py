@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dayfly.config import Tenant
+from dayfly import release
+from dayfly.config import Limits, Tenant
 from dayfly.core import Snapshot
 from dayfly.errors import ConfigError, DataDirectoryLocked, RegistryError
 from dayfly.registry import Registry, Release
@@ -64,6 +65,30 @@ def test_recording_replaces_a_damaged_release(tmp_path: Path) -> None:
         assert record(registry).digest == release.digest
         assert (release.directory / "image").read_bytes() == b"image"
         assert (tmp_path / "releases" / f"{release.digest}.damaged" / "image").read_bytes() == b"damage"
+
+
+def test_pruning_leaves_what_somebody_stands_on(tmp_path: Path) -> None:
+    """Current releases and their parents, to the base; older ones, unused parents and what was set aside go."""
+    with Registry.open(tmp_path) as registry:
+        scratch = tmp_path / "scratch"
+        base, old_base = (
+            release.write(
+                registry.releases, Made("python", Snapshot(code, b"", {}, 0, None), Limits(), b""), scratch=scratch
+            )
+            for code in (b"base", b"old base")
+        )
+        layer = release.write(
+            registry.releases, Made("python", SNAPSHOT, Limits(), b"", parent=base.name), scratch=scratch
+        )
+        tenant = Tenant(name="hello", hosts=("hello.localhost",))
+        first = registry.record(tenant, Made("python", SNAPSHOT, tenant.limits, b"1", parent=old_base.name), "1")
+        second = registry.record(tenant, Made("python", SNAPSHOT, tenant.limits, b"2", parent=layer.name), "2")
+        damaged = record(registry, "other")
+        registry.set_aside(damaged.digest)
+        (tmp_path / "tenants/other.json").unlink()
+        assert registry.prune() == sorted([old_base.name, first.digest, f"{damaged.digest}.damaged"])
+        assert {path.name for path in registry.releases.iterdir()} == {base.name, layer.name, second.digest}
+        assert registry.prune() == []
 
 
 def test_a_second_owner_is_refused(tmp_path: Path) -> None:

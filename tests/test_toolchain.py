@@ -55,6 +55,21 @@ def test_equal_files_have_equal_digests(make_tenant: Callable[..., Path]) -> Non
     assert Source.read(first).digest != Source.read(second).digest
 
 
+def test_hidden_files_are_no_part_of_a_source(make_tenant: Callable[..., Path]) -> None:
+    """They may hold what nobody should see; what clients ask for below /.well-known/ is one."""
+    directory = make_tenant("a", {"app.py": "x", ".env": "KEY=secret", ".gitignore": "*"})
+    for name in (".well-known", ".venv"):
+        (directory / name).mkdir()
+        (directory / name / "file").write_bytes(b"")
+    assert list(Source.read(directory).files) == [".well-known/file", "app.py"]
+
+
+def test_a_bundle_is_read_back(make_tenant: Callable[..., Path]) -> None:
+    """File by file."""
+    source = Source.read(make_tenant("a", {"app.py": "x", "b.py": ""}))
+    assert Source.unpack(source.directory, source.bundle) == source
+
+
 def test_a_link_is_not_followed(make_tenant: Callable[..., Path], tmp_path: Path) -> None:
     """A source never takes a file from outside its directory."""
     (tmp_path / "secret").write_text("secret", encoding="utf-8")

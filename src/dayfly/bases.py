@@ -52,7 +52,7 @@ class Bases:
     def __init__(self, cache: Path | None = None, program: Callable[[Progress], bytes] | None = None) -> None:
         self._root = (cache or default_cache()) / "python"
         self._store = Store(self._root)
-        self._program = program or _program
+        self._program = program or self._merged
         (self._root / "releases").mkdir(mode=0o700, exist_ok=True)
 
     def base(self, core: Core, progress: Progress) -> Parent:
@@ -84,6 +84,11 @@ class Bases:
         directory = self._directory(name.read_text(encoding="ascii")) if name.exists() else None
         return directory if directory and directory.is_dir() else None
 
+    def _merged(self, progress: Progress) -> bytes:
+        # Only where there is no base yet: its tools are heavy.
+        build: Callable[[Path, Progress], bytes] = importlib.import_module("dayfly.toolchain.python.base").build
+        return build(self._root / "program", progress)
+
     def _named(self, kind: str, key: str, make: Callable[[], Made]) -> Parent:
         """Return what a key names; other processes wait while it is being made."""
         made: list[Path] = []
@@ -102,12 +107,6 @@ class Bases:
 
     def _directory(self, name: str) -> Path:
         return self._root / "releases" / name
-
-
-def _program(progress: Progress) -> bytes:
-    # Only where there is no base yet: its tools are heavy.
-    build: Callable[[Progress], bytes] = importlib.import_module("dayfly.toolchain.python.base").build
-    return build(progress)
 
 
 @cache

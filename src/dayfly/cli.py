@@ -147,6 +147,15 @@ def check_command(directory: Directory, index: Index = "") -> None:
     print(f"{tenant.name}: accepted, tier `{tenant.tier}`, {_size(made)}, {_restored(made)}")
 
 
+@app.command("prune")
+def prune_command(data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+    """Remove the releases of a data directory that no tenant is on, and bases and layers that no release needs."""
+    log.to_standard_error()
+    with Registry.open(data_dir) as registry:
+        removed = registry.prune()
+    print("\n".join([*removed, f"{len(removed)} removed"]))
+
+
 @base.command("build")
 def base_build_command() -> None:
     """Make the base if this machine has none for this version; a deploy does it too."""

@@ -209,7 +209,9 @@ def resume(name: str, *, registry: Registry, core: Core) -> Release | None:
     try:
         core.publish(current.tenant, current.directory)
     except DamagedRelease as error:
-        registry.set_aside(current.digest)
+        # Where the damage is in a base, its other children are as good as before.
+        if not release.discard_damaged(current.directory):
+            registry.set_aside(current.digest)
         raise DamagedRelease(f"tenant `{name}`: {error}; {_again(name)}") from None
     return current
 

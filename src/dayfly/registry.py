@@ -129,6 +129,26 @@ class Registry:
         with _refusals(self.directory):
             return release.adopt(directory, self.releases)
 
+    def prune(self) -> list[str]:
+        """Remove the releases that no tenant is on and that are nobody's parent; return their digests.
+
+        Those that were set aside go too. Raises RegistryError, and removes nothing, if a record cannot be read.
+        """
+        kept: set[str] = set()
+        for name in self.names():
+            current = self.current(name)
+            digest = current.digest if current else None
+            while digest is not None and digest not in kept and (self.releases / digest).is_dir():
+                kept.add(digest)
+                digest = release.parent_of(self.releases / digest)
+        with _refusals(self.directory):
+            unused = [path for path in sorted(self.releases.iterdir()) if path.name not in kept]
+            for path in unused:
+                # Gone at once, also if this process ends in the middle: scratch is emptied at every start.
+                path.rename(self.directory / "scratch" / path.name)
+                shutil.rmtree(self.directory / "scratch" / path.name)
+        return [path.name for path in unused]
+
     def set_aside(self, digest: str) -> None:
         """Mark a damaged release: it keeps its files under another name and is never loaded again."""
         with _refusals(self.directory):

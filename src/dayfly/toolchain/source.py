@@ -13,7 +13,9 @@ from dayfly.errors import BuildError
 SOURCE_BYTES_MAX = 32 << 20
 """Octets of all files of a source together."""
 
-_SKIPPED = {"__pycache__", ".git", ".venv", ".dayfly"}
+_GENERATED = {"__pycache__", "node_modules"}
+_WELL_KNOWN = ".well-known"
+"""The one hidden name that is meant for clients (RFC 8615)."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class Source:
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """Read all regular files; hidden and generated ones are left out. Raises BuildError."""
+        """Read all regular files; hidden and generated ones, like `.env`, are left out. Raises BuildError."""
         files: dict[str, bytes] = {}
         total = 0
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
-            if _SKIPPED.intersection(name.parts) or path.is_symlink() or not path.is_file():
+            if any(map(_is_left_out, name.parts)) or path.is_symlink() or not path.is_file():
                 continue
             total += path.stat().st_size
             if total > SOURCE_BYTES_MAX:
@@ -60,3 +62,7 @@ class Source:
     def digest(self) -> str:
         """SHA-256 of the bundle, in hexadecimal digits."""
         return hashlib.sha256(self.bundle).hexdigest()
+
+
+def _is_left_out(part: str) -> bool:
+    return part in _GENERATED or (part.startswith(".") and part != _WELL_KNOWN)
