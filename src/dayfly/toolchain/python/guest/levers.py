@@ -1,0 +1,78 @@
+"""How memory is arranged before it becomes a snapshot, so that requests write few pages.
+
+Three levers: objects that are there for good never have their references counted; the heap has no holes, so that new
+objects lie together; and free lists hold pieces of the heap's top. What they gain is in docs/python-tier.md.
+"""
+
+import gc
+import sys
+import types
+from typing import Any
+
+_CODE_PARTS = (
+    *("co_consts", "co_names", "co_filename", "co_name", "co_qualname", "co_linetable", "co_exceptiontable"),
+    *("co_varnames", "co_freevars", "co_cellvars"),
+)
+"""Fields of code objects, which the collector does not visit. The last three are made anew by each look at them."""
+
+_REQUESTS = 64
+
+_kept: list[list[Any]] = []
+"""What is immortal must stay alive: writing to freed memory would corrupt the heap. One list for each snapshot."""
+
+
+def immortalise(host: Any) -> None:
+    """Make every object immortal that can be reached and was not before."""
+    gc.collect()
+    if not _kept:
+        gc.unfreeze()  # the first time, what the builder froze is visited as well
+    found = _mortal()
+    _kept.append(found)
+    host.immortalise(found)
+    gc.collect()
+    gc.freeze()
+
+
+def _mortal() -> list[Any]:
+    immortal = sys._is_immortal  # type: ignore[attr-defined] # since 3.14
+    seen: dict[int, Any] = {}
+    todo = gc.get_objects()
+    while todo:
+        new = []
+        for item in todo:
+            if id(item) not in seen and not immortal(item):
+                seen[id(item)] = item
+                new.append(item)
+        todo = gc.get_referents(*new)
+        for item in new:
+            if type(item) is types.CodeType:
+                todo += [getattr(item, part) for part in _CODE_PARTS[:-3]]
+    own = (seen, todo, new) if seen else ()
+    for item in own:
+        seen.pop(id(item), None)
+    return list(seen.values())
+
+
+def requests() -> None:
+    """Run the shapes of requests that programs without a framework have."""
+    for _ in range(_REQUESTS):
+        _request()
+        _request_with_parts("/", "a=b")
+
+
+def _request() -> tuple[str, str]:
+    def generator() -> tuple[str, str]:
+        return "text/plain", "x"
+
+    answer = _program(generator)
+    if callable(answer):
+        answer = answer()
+    return answer  # type: ignore[return-value] # it is a pair
+
+
+def _request_with_parts(path: str, query: str) -> tuple[str, str]:
+    return "text/plain", path + query
+
+
+def _program(generator: object) -> object:
+    return generator

@@ -1,0 +1,129 @@
+"""Loads a bundle into the interpreter: the files of a tenant or of a package layer, and what they do when imported."""
+
+import importlib
+import json
+import linecache
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from . import captures, environment, fresh, host, origin
+from .building import tree
+from .report import report
+
+_REHEARSALS = 20
+_REHEARSAL = """
+import json
+from collections import OrderedDict
+
+def on_init():
+    json.dumps(OrderedDict(a=1))
+
+def on_client_request():
+    def generator():
+        return "text/plain", "x"
+    return generator
+"""
+
+
+class Bundle:
+    """What is to be loaded: one line of JSON that says what follows, and the contents of the files."""
+
+    def __init__(self, octets: bytes) -> None:
+        end = octets.index(b"\n")
+        self.head: dict[str, Any] = json.loads(octets[:end])
+        self._octets = octets
+        self._begin = end + 1
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether these are packages that programs will share."""
+        return bool(self.head["kind"] == "layer")
+
+    def mount(self) -> None:
+        """Put the files into the tree."""
+        root = origin.PACKAGES if self.is_layer else origin.RELEASE
+        at = self._begin
+        for name, size in self.head["files"]:
+            tree.mount(f"{root}/{name}", self._octets[at : at + size])
+            at += size
+        importlib.invalidate_caches()
+
+
+def load(octets: bytes) -> tuple[str, str] | str:
+    """Load a bundle; return what became of it as JSON, or the text of the error."""
+    from dayfly.handler import EntryError
+
+    bundle = Bundle(octets)
+    try:
+        bundle.mount()
+        facts = _load_layer(bundle.head) if bundle.is_layer else _load_tenant(bundle.head)
+    except EntryError as error:
+        return f"{error}\n"
+    except BaseException as error:  # noqa: BLE001 - whatever a program raises
+        return report(error)
+    fresh.renew()
+    return "application/json", json.dumps({"captured": captures.take()} | facts)
+
+
+def rehearse() -> None:
+    """Load and forget a program often enough, so that loading the real one finds its own code specialised."""
+    octets = _REHEARSAL.encode()
+    head = {
+        "kind": "tenant",
+        "environ": {"A": "1"},
+        "secrets": ["B"],
+        "name": "app",
+        "files": [["app.py", len(octets)]],
+    }
+    for _ in range(_REHEARSALS):
+        load(json.dumps(head).encode() + b"\n" + octets)
+        _forget(head)
+
+
+def _forget(head: dict[str, Any]) -> None:
+    for name, _ in head["files"]:
+        tree.find_directory(origin.RELEASE).entries.pop(name)
+    sys.modules.pop(head["name"], None)
+    for name in head["environ"]:
+        del os.environ[name]
+    environment.load({}, [])
+    linecache.clearcache()
+    importlib.invalidate_caches()
+
+
+def _load_layer(head: dict[str, Any]) -> dict[str, Any]:
+    """Import the packages; one that needs what no sandbox has is left for its users to find out."""
+    failed = []
+    for name in head.get("imports", ()):
+        try:
+            __import__(name)
+        except Exception as error:  # noqa: BLE001 - whatever a package raises
+            failed.append((name, f"{type(error).__name__}: {error}"))
+    return {"not_imported": failed}
+
+
+def _load_tenant(head: dict[str, Any]) -> dict[str, Any]:
+    from dayfly.handler import make_entry
+
+    environment.load(head.get("environ", {}), head.get("secrets", []))
+    module = _execute(head.get("name", "app"))
+    entry = make_entry(module)
+    host.calls.set_entry(entry.call, entry.takes, entry.parts)
+    return {"interface": entry.interface}
+
+
+def _execute(name: str) -> ModuleType:
+    """Import the tenant's module, and let it prepare itself."""
+    sys.modules.pop(name, None)
+    __import__(name)
+    module = sys.modules[name]
+    on_init = getattr(module, "on_init", None)
+    if on_init is not None:
+        result = on_init()
+        if hasattr(result, "__await__"):
+            from dayfly.handler.asgi import run
+
+            run(result)
+    return module

@@ -1,0 +1,33 @@
+"""What happens once in the sandbox, before the base's snapshot is taken."""
+
+import sys
+from typing import Any
+
+from dayfly.handler import failure, inline, loop
+from dayfly.handler import host as handler_host
+
+from . import building, captures, host, loading, warm
+from .report import report
+
+
+def start(calls: Any) -> None:
+    """Take the host's functions, and run what requests commonly run."""
+    for missing in ("later", "watch", "secret", "set_report"):
+        if not hasattr(calls, missing):
+            setattr(calls, missing, lambda *_: None)
+    host.calls = calls
+    building.built()
+    handler_host.bind()
+    inline.install()
+    loop.install()
+    _report_everything()
+    warm.warm()
+    loading.rehearse()
+    calls.watch(captures.note)
+
+
+def _report_everything() -> None:
+    """Let the handler's package write tracebacks as this one does."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("dayfly.handler") and getattr(module, "failure", None) is failure:
+            module.failure = report  # type: ignore[attr-defined] # it has one
