@@ -30,6 +30,9 @@ VERSION = {"version": "3.0", "spec_version": "2.4"}
 
 _loop: Loop | None = None
 
+kept: "list[Lifespan]" = []
+"""Lifespans of applications: nobody else refers to them, and they are not done."""
+
 
 def the_loop() -> Loop:
     """Return this program's loop."""
@@ -125,6 +128,13 @@ class Lifespan:
         self._messages = 0
         self._outcome = ""
         self._reason = ""
+        self._end: asyncio.Future[None] = loop.create_future()
+
+    def stop(self) -> None:
+        """Run the shut-down, where there is one: not in a sandbox."""
+        if not self._task.done():
+            self._end.set_result(None)
+            self._loop.run_until_complete(asyncio.wait([self._task]))
 
     def start(self) -> None:
         """Run it; an application that knows no lifespan has none. Raises `EntryError` if it fails."""
@@ -135,7 +145,9 @@ class Lifespan:
             raise EntryError(f"the start-up of the application does not end: {error}") from error
 
     async def _started(self, running: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(running)
+        task = self._task = asyncio.ensure_future(running)
+        # It waits for a shut-down that does not come: nobody is to be told when it ends with the process.
+        task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way to say so
         self._told = asyncio.Event()
         task.add_done_callback(lambda _: self._told.set())
         await self._told.wait()
@@ -152,9 +164,8 @@ class Lifespan:
         self._messages += 1
         if self._messages == 1:
             return {"type": "lifespan.startup"}
-        # Until the shut-down, which does not come.
-        await self._loop.create_future()
-        raise AssertionError("a sandbox is not shut down")
+        await self._end
+        return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: Message) -> None:
         kind = message["type"]
@@ -162,10 +173,16 @@ class Lifespan:
             self._outcome = "complete"
         elif kind == "lifespan.startup.failed":
             self._outcome, self._reason = "failed", message.get("message", "")
-        else:
+        elif not kind.startswith("lifespan.shutdown."):
             self._outcome = "unknown"
             raise RuntimeError(f"`{kind}` cannot be sent while the application starts")
         self._told.set()
+
+
+def shut_down() -> None:
+    """End what applications have started: for tests of programs, which are not thrown away like a sandbox."""
+    while kept:
+        kept.pop().stop()
 
 
 def make_asgi(app: App) -> Callable[..., Reply | str]:
@@ -173,6 +190,7 @@ def make_asgi(app: App) -> Callable[..., Reply | str]:
     loop = the_loop()
     lifespan = Lifespan(app, loop)
     lifespan.start()
+    kept.append(lifespan)
     state = lifespan.state
 
     def entry(  # noqa: PLR0913, PLR0917 - the host's order

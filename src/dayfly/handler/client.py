@@ -68,6 +68,19 @@ class Client:
             native.set_freezing(is_freezing=False)
             sys.path.remove(str(file.parent))
 
+    def close(self) -> None:
+        """Run the shut-down of an ASGI application."""
+        if self.entry.interface == "asgi":
+            from .asgi import shut_down  # noqa: PLC0415 - only what is asynchronous needs the event loop
+
+            shut_down()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
     def request(  # noqa: PLR0913 - a request has that many parts
         self,
         method: str,

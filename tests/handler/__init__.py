@@ -1,0 +1,1 @@
+"""Programs as tenants write them, called as a sandbox calls them."""
