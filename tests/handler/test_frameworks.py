@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from anyio._backends import _asyncio
 
 from dayfly.handler import asgi, inline
 
@@ -28,8 +29,6 @@ def natively() -> Iterator[dict[str, Send]]:
 def by_entry() -> Iterator[dict[str, Send]]:
     """Return how each site is asked as in a sandbox, where threads are none."""
     with pytest.MonkeyPatch.context() as patch:
-        from anyio._backends import _asyncio
-
         patch.setattr(
             _asyncio.AsyncIOBackend, "run_sync_in_worker_thread", classmethod(inline.run_sync_in_worker_thread)
         )

@@ -193,7 +193,9 @@ class NativeAsgi:
         async def send(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
-                answer.fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
+                answer.fields = [
+                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]
+                ]
                 return
             answer.body += message.get("body", b"")
             if not message.get("more_body", False):
@@ -261,7 +263,7 @@ def compared(answer: Answer, method: str) -> Answer:
 
 
 def cookie_without_signature(value: str) -> str:
-    """A signed value holds the second in which it was made, and so does `expires`."""
+    """Leave out what holds the second in which it was made: a signed value, and `expires`."""
     pieces = value.split("; ")
     name, _, content = pieces[0].partition("=")
     if name in {"session", "count"} and content:

@@ -38,7 +38,7 @@ def the_loop() -> Loop:
     """Return this program's loop."""
     global _loop  # noqa: PLW0603 - there is one
     if _loop is None:
-        _loop = Loop()  # type: ignore[abstract] # what it refuses is set below its class
+        _loop = Loop()
     return _loop
 
 
@@ -142,15 +142,15 @@ class Lifespan:
         try:
             self._loop.run_until_complete(self._started(self._app(scope, self._receive, self._send)))
         except Stalled as error:
+            self._loop.forget(self._task)
             raise EntryError(f"the start-up of the application does not end: {error}") from error
 
     async def _started(self, running: Awaitable[None]) -> None:
         task = self._task = asyncio.ensure_future(running)
-        # It waits for a shut-down that does not come: nobody is to be told when it ends with the process.
-        task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way to say so
         self._told = asyncio.Event()
         task.add_done_callback(lambda _: self._told.set())
         await self._told.wait()
+        self._loop.forget(task)
         if self._outcome == "failed":
             raise EntryError(f"the start-up of the application failed: {self._reason}")
         if self._outcome == "complete" or not task.done():

@@ -69,6 +69,6 @@ def install() -> None:
     """Put these in place, also in anyio if the program has it."""
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit  # type: ignore[method-assign, assignment] # on purpose
     if "anyio" in sys.modules:
-        from anyio._backends import _asyncio  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 - if the program has it
+        from anyio._backends import _asyncio  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415 - if the program has it
 
-        _asyncio.AsyncIOBackend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
+        setattr(_asyncio.AsyncIOBackend, run_sync_in_worker_thread.__name__, classmethod(run_sync_in_worker_thread))

@@ -33,11 +33,42 @@ TASKS_SHOWN_MAX = 10
 """Of those that wait forever; a message is read by a person."""
 
 
+REFUSED = {
+    "a sandbox has no sockets": (
+        "add_reader add_writer remove_reader remove_writer connect_accepted_socket create_connection"
+        " create_datagram_endpoint create_server create_unix_connection create_unix_server getaddrinfo getnameinfo"
+        " sendfile sock_accept sock_connect sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall"
+        " sock_sendfile sock_sendto start_tls"
+    ),
+    "a sandbox has no other processes": "connect_read_pipe connect_write_pipe subprocess_exec subprocess_shell",
+    "a sandbox gets no signals": "add_signal_handler remove_signal_handler",
+}
+"""Methods of an event loop that cannot work, by the reason."""
+
+
 class Stalled(RuntimeError):
     """What is awaited can never happen."""
 
 
-class Loop(asyncio.AbstractEventLoop):
+def refused(name: str, why: str) -> Callable[..., NoReturn]:
+    """Return a method that says why it does not work."""
+
+    def method(self: object, *args: object, **named: object) -> NoReturn:
+        del self, args, named
+        raise RuntimeError(f"`{name}` does not work here: {why}")
+
+    method.__name__ = name
+    return method
+
+
+_Refusing: Any = type(
+    "_Refusing",
+    (asyncio.AbstractEventLoop,),
+    {name: refused(name, why) for why, names in REFUSED.items() for name in names.split()},
+)
+
+
+class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
     """Runs coroutines until they are done, as asyncio's does."""
 
     def __init__(self) -> None:
@@ -52,6 +83,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._generators: dict[int, AsyncGenerator[Any, Any]] = {}
         self._task_factory: Any = None
         self._handle_exception: Any = None
+        self.forgotten: set[object] = set()
 
     # -- time
 
@@ -76,7 +108,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     # -- what is to be done
 
-    def call_soon(  # type: ignore[override] # typeshed ties the arguments to the callback
+    def call_soon(
         self,
         callback: Callable[..., object],
         *args: Any,  # noqa: ANN401 - any function
@@ -87,9 +119,9 @@ class Loop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment] # there is one thread
+    call_soon_threadsafe = call_soon  # there is one thread
 
-    def call_later(  # type: ignore[override] # likewise
+    def call_later(
         self,
         delay: float,
         callback: Callable[..., object],
@@ -99,7 +131,7 @@ class Loop(asyncio.AbstractEventLoop):
         """Call a function after so many seconds."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override] # likewise
+    def call_at(
         self,
         when: float,
         callback: Callable[..., object],
@@ -131,6 +163,11 @@ class Loop(asyncio.AbstractEventLoop):
             return made
         return asyncio.Task(coro, loop=self, **options)
 
+    def forget(self, task: "asyncio.Task[Any]") -> None:
+        """Say nothing of a task that waits to the end: it is meant to, or enough was said."""
+        self.forgotten.add(task)
+        task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way to say so
+
     def set_task_factory(self, factory: Any) -> None:  # noqa: ANN401 - callable or None
         """Have tasks made by somebody else."""
         self._task_factory = factory
@@ -143,6 +180,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, its first step at once; asynchronous generators that it left open are closed."""
+        self._check_closed()
         leave = self._enter()
         try:
             if HAS_EAGER_TASKS:
@@ -150,7 +188,7 @@ class Loop(asyncio.AbstractEventLoop):
             else:
                 task = asyncio.Task(coroutine, loop=self)
             while not task.done():
-                self._turn()
+                self._turn(task)
             if self._generators:
                 self._finish(self.shutdown_asyncgens())
             return task.result()
@@ -159,6 +197,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until a future is done."""
+        self._check_closed()
         leave = self._enter()
         try:
             return self._finish(future)
@@ -168,7 +207,7 @@ class Loop(asyncio.AbstractEventLoop):
     def _finish(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         made = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type, unused-ignore] # as asyncio does
         while not made.done():
-            self._turn()
+            self._turn(made)
             if self._is_stopping:
                 self._is_stopping = False
                 raise RuntimeError("the event loop was stopped before the future was done")
@@ -179,13 +218,12 @@ class Loop(asyncio.AbstractEventLoop):
         leave = self._enter()
         try:
             while not self._is_stopping:
-                self._turn()
+                self._turn(None)
             self._is_stopping = False
         finally:
             leave()
 
     def _enter(self) -> Callable[[], None]:
-        self._check_closed()
         if events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own loops do
             raise RuntimeError("an event loop is running already; await the coroutine instead")
         before = sys.get_asyncgen_hooks()
@@ -200,14 +238,14 @@ class Loop(asyncio.AbstractEventLoop):
 
         return leave
 
-    def _turn(self) -> None:
+    def _turn(self, awaited: object) -> None:
         """Do what is ready now; if nothing is, wait until something is."""
         timers, ready = self._timers, self._ready
         while timers and timers[0].cancelled():
             heapq.heappop(timers)
         if not ready:
             if not timers:
-                raise Stalled(stalled(self))
+                raise Stalled(stalled(self, awaited))
             self._wait()
         if timers:
             due = self.time() + RESOLUTION_S
@@ -262,7 +300,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     # -- threads
 
-    def run_in_executor(self, executor: object, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override] # noqa: ANN401 - any function
+    def run_in_executor(self, executor: object, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # noqa: ANN401 - any function
         """Run a function now, in place of another thread."""
         del executor
         future = self.create_future()
@@ -317,44 +355,23 @@ def is_finished(generator: AsyncGenerator[Any, Any]) -> bool:
     return getattr(generator, "ag_frame", None) is None
 
 
-def refused(name: str, why: str) -> Callable[..., NoReturn]:
-    """Return a method that says why it does not work."""
-
-    def method(self: Loop, *args: object, **named: object) -> NoReturn:
-        del self, args, named
-        raise RuntimeError(f"`{name}` does not work here: {why}")
-
-    method.__name__ = name
-    return method
-
-
-for _why, _names in {
-    "a sandbox has no sockets": (
-        "add_reader add_writer remove_reader remove_writer connect_accepted_socket create_connection"
-        " create_datagram_endpoint create_server create_unix_connection create_unix_server getaddrinfo getnameinfo"
-        " sendfile sock_accept sock_connect sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall"
-        " sock_sendfile sock_sendto start_tls"
-    ),
-    "a sandbox has no other processes": "connect_read_pipe connect_write_pipe subprocess_exec subprocess_shell",
-    "a sandbox gets no signals": "add_signal_handler remove_signal_handler",
-}.items():
-    for _name in _names.split():
-        setattr(Loop, _name, refused(_name, _why))
-
-
 # -- what is waited for
 
 
-def stalled(loop: Loop) -> str:
-    """Say where everything waits, the oldest task first."""
-    waiting = [list(frames_of(task.get_coro())) for task in asyncio.all_tasks(loop)]
-    waiting = sorted((frames for frames in waiting if frames), key=lambda frames: -len(frames))
-    if not waiting:
+def stalled(loop: Loop, awaited: object) -> str:
+    """Say where everything waits: what is run first, then its helpers from the oldest on."""
+    tasks = [task for task in asyncio.all_tasks(loop) if task not in loop.forgotten]
+    tasks.sort(key=lambda task: (task is not awaited, len(task.get_name()), task.get_name()))
+    waiting = [frames for task in tasks if (frames := list(frames_of(task.get_coro())))]
+    # What only machinery waits for is shown if there is nothing else.
+    theirs = [frames for frames in waiting if not all(map(is_machinery, frames))] or waiting
+    if not theirs:
         return "nothing is left that could wake what is awaited"
-    places = [shown(frames) for frames in waiting]
-    text = f"nothing will wake what is awaited at {places[0]}"
-    for place in places[1:TASKS_SHOWN_MAX]:
-        text += f"\n    nor at {place}"
+    for task in tasks:
+        loop.forget(task)
+    text = f"nothing will wake what is awaited at {shown(theirs[0])}"
+    for frames in theirs[1:TASKS_SHOWN_MAX]:
+        text += f"\n    nor at {shown(frames)}"
     return text
 
 

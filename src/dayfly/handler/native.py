@@ -45,15 +45,17 @@ class Reply:
     body: bytes
 
 
-class _Current:
+class Current:
+    """What the functions below tell of."""
+
     frame: Frame | None = None
     is_freezing: bool = False
 
 
 def _frame() -> Frame:
-    if _Current.frame is None:
+    if Current.frame is None:
         raise ValueError("there is no request")
-    return _Current.frame
+    return Current.frame
 
 
 def part(index: int) -> Any:  # noqa: ANN401 - bytes for the content, else str
@@ -93,21 +95,21 @@ def sleep(nanoseconds: int) -> None:
 
 def freezing() -> bool:
     """Tell whether the snapshot is still to be taken."""
-    return _Current.is_freezing
+    return Current.is_freezing
 
 
 def set_freezing(*, is_freezing: bool) -> None:
     """Say so."""
-    _Current.is_freezing = is_freezing
+    Current.is_freezing = is_freezing
 
 
 def call(entry: Callable[..., object], parts: tuple[int, ...], frame: Frame) -> Reply:
     """Do what the host does for a request; a failure is raised."""
-    _Current.frame = frame
+    Current.frame = frame
     try:
         return reply(entry(*map(part, parts)))
     finally:
-        _Current.frame = None
+        Current.frame = None
 
 
 def reply(value: object) -> Reply:

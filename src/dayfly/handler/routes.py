@@ -53,17 +53,10 @@ class Place:
     names: dict[str, str] = field(default_factory=dict)
     """Of the functions, likewise."""
 
-    def call(self, method: str, values: dict[str, object]) -> object:
-        """Answer, or say what there is to ask."""
+    def call_for(self, method: str) -> Callable[[dict[str, object]], object] | None:
+        """Return what answers a method; the function for GET answers HEAD if no other does."""
         call = self.calls.get(method)
-        if call is None and method == "HEAD":
-            call = self.calls.get("GET")
-        if call is not None:
-            return call(values)
-        allow = {"Allow": ", ".join(sorted({*self.calls, "OPTIONS", *(["HEAD"] if "GET" in self.calls else [])}))}
-        if method == "OPTIONS":
-            return Response("", 204, allow)
-        raise HTTPError(405, f"{method} is not for this path", allow)
+        return self.calls.get("GET") if call is None and method == "HEAD" else call
 
 
 @dataclass
@@ -89,7 +82,10 @@ class Pattern:
 
 
 class Router:
-    """Routes, in the order in which they were written; a path without placeholders comes before those with."""
+    """Routes, in the order in which they were written; a path without placeholders comes before those with.
+
+    The first whose path matches and that has the method answers.
+    """
 
     def __init__(self) -> None:
         self.routes: list[Route] = []
@@ -146,14 +142,21 @@ class Router:
         def dispatch(method: str, path: str) -> object:
             if "%" in path or not path.isascii():
                 path = make_path(path)
+            here = []
             place = fixed.get(path)
             if place is not None:
-                return place.call(method, {})
+                call = place.call_for(method)
+                if call is not None:
+                    return call({})
+                here.append(place)
             for pattern in patterns:
                 values = pattern.match(path)
                 if values is not None:
-                    return pattern.place.call(method, values)
-            raise HTTPError(404, "there is nothing at this path")
+                    call = pattern.place.call_for(method)
+                    if call is not None:
+                        return call(values)
+                    here.append(pattern.place)
+            return without_function(method, here)
 
         source = ENTRY.format(parameters="method, path", call="function(method, path)")
         return takes, written(source, "entry", dispatch)
@@ -176,6 +179,17 @@ class Router:
                     fixed[route.pattern] = place
             add(place, route, make_call_of(bound, route.function))
         return takes, fixed, patterns
+
+
+def without_function(method: str, here: list[Place]) -> Response:
+    """Say what there is to ask where no function answers the method."""
+    if not here:
+        raise HTTPError(404, "there is nothing at this path")
+    methods = {"OPTIONS"}.union(*(place.calls for place in here))
+    allow = {"Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
+    if method == "OPTIONS":
+        return Response("", 204, allow)
+    raise HTTPError(405, f"{method} is not for this path", allow)
 
 
 def add(place: Place, route: Route, call: Callable[[dict[str, object]], object]) -> None:
