@@ -8,9 +8,9 @@ import pytest
 
 from dayfly.bases import Bases
 from dayfly.config import Limits, Tenant
-from dayfly.core import Snapshot
+from dayfly.core import Rehearsed, Snapshot
 from dayfly.deploy import Deployed, Workshop, build, captured, check, deploy, resume
-from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError
+from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError, RehearsalFailed
 from dayfly.registry import Registry
 from dayfly.resolver import Resolver, ResolverOptions
 from dayfly.testing import FakeCore
@@ -61,7 +61,7 @@ def test_a_deploy_is_recorded_and_published(house: House, make_tenant: Callable[
     deployed = house.deploy(make_tenant())
     assert house.registry.current("hello") == deployed.release
     assert house.core.published["hello"] == (deployed.release.tenant, deployed.release.directory)
-    assert list(deployed.steps.seconds) == ["read", "build", "freeze", "record", "publish"]
+    assert list(deployed.steps.seconds) == ["read", "build", "freeze", "write", "record", "publish"]
 
 
 def test_an_unchanged_source_is_not_built_again(house: House, make_tenant: Callable[..., Path]) -> None:
@@ -172,7 +172,7 @@ def test_a_python_tenant_is_a_delta_on_the_base(house: House, make_tenant: Calla
     """The base is made once, stands beside the releases that name it, and has no tenant."""
     one = house.deploy(make_tenant("one", PYTHON))
     two = house.deploy(make_tenant("two", {"app.py": "x = 1\n"}))
-    assert list(one.steps.seconds) == ["read", "bundle", "base", "adopt", "freeze", "record", "publish"]
+    assert list(one.steps.seconds) == [*("read", "bundle", "base", "adopt", "freeze", "write", "record", "publish")]
     assert len(house.core.frozen) == 1
     (base,) = {parent for parent, _ in house.core.loaded}
     assert base.parent == one.release.directory.parent
@@ -285,6 +285,30 @@ def test_a_damaged_base_is_made_again(
     second = house.deploy(make_tenant("two", PYTHON))
     assert base.with_name(f"{base.name}.damaged").is_dir()
     assert manifest(second.release.directory)["parent"] != base.name
+
+
+def test_a_release_is_rehearsed_before_anybody_gets_it(house: House, make_tenant: Callable[..., Path]) -> None:
+    """With the tenant's sample requests; one that is not answered well leaves the old release."""
+    samples = '[[sample_requests]]\n[[sample_requests]]\npath = "/missing"\nstatus = 404\n'
+    directory = make_tenant("one", {**PYTHON, "dayfly.toml": samples})
+    house.core.answers["/missing"] = Rehearsed(404)
+    first = house.deploy(directory)
+    assert list(first.steps.seconds)[-4:] == ["write", "rehearse", "record", "publish"]
+    assert house.core.rehearsed == [(first.release.directory, "one.localhost")]
+    (directory / "app.py").write_text("x = 2\n", encoding="utf-8")
+    failures = {
+        "/missing": (Rehearsed(200), r"GET /missing: answered 200, and `sample_requests` expects 404; correct"),
+        "/": (
+            Rehearsed(500, "Traceback ...", ((1, "printed"),)),
+            r"GET /: answered 500, and .* expects a status below 500; .*\nTraceback ...\nprinted",
+        ),
+    }
+    for path, (answer, message) in failures.items():
+        house.core.answers = {"/missing": Rehearsed(404), path: answer}
+        with pytest.raises(RehearsalFailed, match=message):
+            house.deploy(directory)
+        assert house.registry.current("one") == first.release
+        assert house.core.published["one"][1] == first.release.directory
 
 
 def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def record(registry: Registry, name: str = "hello", snapshot: Snapshot = SNAPSHO
     """Record a release of a tenant."""
     tenant = Tenant.model_validate({"name": name, "hosts": [f"{name}.localhost"], **config})
     made = Made("compiled", snapshot, tenant.limits, Source(Path(), {"app.py": b"pass"}).bundle)
-    return registry.record(tenant, made, "origin")
+    return registry.record(tenant, registry.write(made), "origin")
 
 
 def test_a_recorded_release_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -81,8 +81,12 @@ def test_pruning_leaves_what_somebody_stands_on(tmp_path: Path) -> None:
             registry.releases, Made("python", SNAPSHOT, Limits(), b"", parent=base.name), scratch=scratch
         )
         tenant = Tenant(name="hello", hosts=("hello.localhost",))
-        first = registry.record(tenant, Made("python", SNAPSHOT, tenant.limits, b"1", parent=old_base.name), "1")
-        second = registry.record(tenant, Made("python", SNAPSHOT, tenant.limits, b"2", parent=layer.name), "2")
+        first = registry.record(
+            tenant, registry.write(Made("python", SNAPSHOT, tenant.limits, b"1", parent=old_base.name)), "1"
+        )
+        second = registry.record(
+            tenant, registry.write(Made("python", SNAPSHOT, tenant.limits, b"2", parent=layer.name)), "2"
+        )
         damaged = record(registry, "other")
         registry.set_aside(damaged.digest)
         (tmp_path / "tenants/other.json").unlink()

@@ -23,6 +23,13 @@ class Core:
         Raises ProgramRefused or InitFailed.
         """
 
+    def rehearse(self, release: str, samples: str) -> str:
+        """Send sample requests to a release directory; blocks up to its limits for each. Raises DamagedRelease.
+
+        `samples`: a list of `method`, `path`, `query`, `host`, `headers` (pairs) and `body` as JSON. Returns a list of
+        `status`, `failure` and `log` as JSON.
+        """
+
     def publish(self, tenant: str, release: str) -> None:
         """Make a release directory the one that answers for a tenant: name, hosts, paths and limits as JSON.
 

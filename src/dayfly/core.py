@@ -4,13 +4,13 @@ Only plain values cross into the native half; a publish is a call, a request is 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from dayfly import _core
-from dayfly.config import Limits, Tenant
+from dayfly.config import Limits, SampleRequest, Tenant
 
 PAGE = b"""\tthis is a very
 \tlong string if I had the
@@ -75,6 +75,18 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Rehearsed:
+    """What came of a sample request."""
+
+    status: int
+    """What a client would have got."""
+    failure: str | None = None
+    """Why the program gave no answer."""
+    log: tuple[tuple[int, str], ...] = ()
+    """Level and text of what it logged."""
+
+
+@dataclass(frozen=True)
 class LogRecord:
     """One line that a tenant's program logged."""
 
@@ -104,6 +116,14 @@ class NativeCore:
         known = json.loads(facts)
         log = tuple((level, text) for level, text in known.pop("init_log"))
         return Snapshot(code=b"", image=image, init_log=log, **known)
+
+    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:  # noqa: D102
+        requests = [
+            {**sample.model_dump(exclude={"status"}), "host": host, "headers": list(sample.headers.items())}
+            for sample in samples
+        ]
+        answers = json.loads(self._core.rehearse(str(release), json.dumps(requests)))
+        return [Rehearsed(one["status"], one["failure"], tuple(map(tuple, one["log"]))) for one in answers]
 
     def publish(self, tenant: Tenant, release: Path) -> None:  # noqa: D102
         self._core.publish(tenant.model_dump_json(include={"name", "hosts", "paths", "limits"}), str(release))
@@ -142,6 +162,12 @@ class Core(Protocol):
         """Load a bundle into the release in a directory, and keep the result: no code, and a delta as the image.
 
         Blocks up to the limit of `init_cpu_ns_max`. Raises DamagedRelease, ProgramRefused or InitFailed.
+        """
+
+    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:
+        """Send sample requests to a recorded release, each in a sandbox of its own.
+
+        Blocks up to the release's limits for each. Raises DamagedRelease.
         """
 
     def publish(self, tenant: Tenant, release: Path) -> None:

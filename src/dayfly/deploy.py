@@ -12,7 +12,7 @@ from dayfly import release
 from dayfly.bases import Bases
 from dayfly.config import Tenant
 from dayfly.core import Core, Snapshot
-from dayfly.errors import DamagedRelease, RegistryError
+from dayfly.errors import DamagedRelease, RegistryError, RehearsalFailed
 from dayfly.log import logger
 from dayfly.registry import Registry, Release
 from dayfly.release import Made
@@ -20,6 +20,9 @@ from dayfly.resolver import Lock, Resolver, read_requirements
 from dayfly.toolchain import Source, Toolchain
 from dayfly.toolchain.progress import shown
 from dayfly.toolchain.python.bundle import tenant_bundle
+
+SERVER_ERROR = 500
+"""The least status that says that the program failed."""
 
 
 @dataclass
@@ -112,8 +115,13 @@ def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Regi
     if current and current.origin == origin and current.directory.is_dir():
         return Deployed(current, steps)
     made = make(tenant, source, Job(workshop, core, registry, steps))
+    with steps.step("write"):
+        written = registry.write(made)
+    if tenant.sample_requests:
+        with steps.step("rehearse"):
+            rehearse(tenant, written, core)  # in sandboxes that nobody else can reach
     with steps.step("record"):
-        recorded = registry.record(tenant, made, origin)  # durable before visible
+        recorded = registry.record(tenant, written, origin)  # durable before visible
     return Deployed(recorded, steps, made.snapshot)
 
 
@@ -151,6 +159,19 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
         logger.warning("%s; making it again", damage)
         return _loaded(tenant, source, job)
     return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
+
+
+def rehearse(tenant: Tenant, directory: Path, core: Core) -> None:
+    """Send a release the tenant's sample requests. Raises RehearsalFailed at the first that is not answered well."""
+    answers = core.rehearse(directory, tenant.hosts[0] if tenant.hosts else "localhost", tenant.sample_requests)
+    for sample, answer in zip(tenant.sample_requests, answers, strict=True):
+        expected = f"{sample.status}" if sample.status else "a status below 500"
+        if answer.status != sample.status if sample.status else answer.status >= SERVER_ERROR:
+            first = (
+                f"{sample.method} {sample.path}: answered {answer.status}, and `sample_requests` expects {expected}; "
+                "correct the program, or dayfly.toml"
+            )
+            raise RehearsalFailed("\n".join(filter(None, [first, answer.failure, *(text for _, text in answer.log)])))
 
 
 def ensure_base(bases: Bases, core: Core, steps: Steps) -> Path:

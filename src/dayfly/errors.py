@@ -7,6 +7,7 @@
     ├── IndexUnreachable    the package index does not answer
     ├── ProgramRefused      the program asks for something that a sandbox does not have
     ├── InitFailed          start-up or on_init failed
+    ├── RehearsalFailed     a sample request was not answered as it must be
     ├── RegistryError       the data directory cannot be used
     │   ├── DataDirectoryLocked
     │   └── DamagedRelease
@@ -87,6 +88,13 @@ class InitFailed(DayflyError):
     """Start-up or `on_init` ended in an error or at a limit."""
 
     kind = "init"
+    fault = Fault.GUEST
+
+
+class RehearsalFailed(DayflyError):
+    """A new release did not answer one of the tenant's sample requests as it must."""
+
+    kind = "rehearsal"
     fault = Fault.GUEST
 
 

@@ -115,10 +115,14 @@ class Registry:
                     f"or take that tenant away by deleting {self._pointer(owner)}"
                 )
 
-    def record(self, tenant: Tenant, made: Made, origin: str) -> Release:
-        """Write a release and make it the tenant's current one. Durable when this returns; raises RegistryError."""
+    def write(self, made: Made) -> Path:
+        """Write a release that no tenant is on yet; return its directory. Durable; raises RegistryError."""
         with _refusals(self.directory):
-            directory = release.write(self.releases, made, scratch=self.directory / "scratch")
+            return release.write(self.releases, made, scratch=self.directory / "scratch")
+
+    def record(self, tenant: Tenant, directory: Path, origin: str) -> Release:
+        """Make a written release the tenant's current one. Durable when this returns; raises RegistryError."""
+        with _refusals(self.directory):
             pointer = {"tenant": tenant.model_dump(), "release": directory.name, "origin": origin}
             durable.write_file(self._pointer(tenant.name), release.canonical(pointer))
         self._take_routes(tenant)

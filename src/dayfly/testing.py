@@ -1,12 +1,12 @@
 """For tests of what stands on a core, without an engine: `FakeCore` keeps the contract of `dayfly.core.Core`."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dayfly.config import Limits, Tenant
-from dayfly.core import LogRecord, ServerOptions, Snapshot
+from dayfly.config import Limits, SampleRequest, Tenant
+from dayfly.core import LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import InvalidOption
 
 
@@ -17,6 +17,8 @@ class FakeCore:
         self.published: dict[str, tuple[Tenant, Path]] = {}
         self.frozen: list[Limits] = []
         self.loaded: list[tuple[Path, bytes]] = []
+        self.rehearsed: list[tuple[Path, str]] = []
+        self.answers: dict[str, Rehearsed] = {}
         self.waiting_logs: list[LogRecord] = []
         self._stopped = threading.Event()
 
@@ -29,6 +31,11 @@ class FakeCore:
         """Return the bundle as the delta."""
         self.loaded.append((parent, bundle))
         return Snapshot(code=b"", image=bundle, layout={"memory_bytes": limits.memory_bytes_max}, takes=0, fresh=None)
+
+    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:
+        """Answer each sample with what a test put into `answers`, else with 200."""
+        self.rehearsed.append((release, host))
+        return [self.answers.get(sample.path, Rehearsed(200)) for sample in samples]
 
     def publish(self, tenant: Tenant, release: Path) -> None:
         """Remember the release of the tenant."""

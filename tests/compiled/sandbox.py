@@ -50,7 +50,7 @@ class Sandboxes:
         tenant = Tenant(name=host, hosts=(f"{host}.localhost",), tier="compiled", limits=LIMITS)
         snapshot = self._core.freeze(wasm, tenant.limits)
         made = Made("compiled", snapshot, tenant.limits, Source(Path(), {}).bundle)
-        release = self._registry.record(tenant, made, name)
+        release = self._registry.record(tenant, self._registry.write(made), name)
         self._core.publish(tenant, release.directory)
         return tuple(text for _, text in snapshot.init_log)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dayfly import _core
-from dayfly.config import Limits, Tenant
-from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.config import Limits, SampleRequest, Tenant
+from dayfly.core import CoreOptions, NativeCore, Rehearsed, ServerOptions
 from dayfly.errors import (
     AddressInUse,
     BuildError,
@@ -55,9 +55,22 @@ def record(core: NativeCore, tmp_path: Path) -> Iterator[Callable[..., Release]]
             wasm = module(text)
             source = Source(Path(), {"app.wat": text.encode()})
             made = Made("wasm", core.freeze(wasm, tenant.limits), tenant.limits, source.bundle)
-            return registry.record(tenant, made, "origin")
+            return registry.record(tenant, registry.write(made), "origin")
 
         yield freeze_and_record
+
+
+def test_a_release_can_be_rehearsed(core: NativeCore, record: Callable[..., Release]) -> None:
+    """By requests that go to nobody else; a failure is told as a client and as the tenant's log would be told."""
+    assert core.rehearse(record().directory, "hello.localhost", [SampleRequest(), SampleRequest(body="x")]) == [
+        Rehearsed(200),
+        Rehearsed(200),
+    ]
+    (failed,) = core.rehearse(record(PRINTS).directory, "hello.localhost", [SampleRequest()])
+    assert failed.status == 500
+    assert failed.failure
+    with pytest.raises(DamagedRelease):
+        core.rehearse(Path("/nowhere"), "hello.localhost", [])
 
 
 class Serving:

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::listener::{self, Listener};
 use crate::log::{Log, LogRecord};
 use crate::overflow::{self, Late, Overflow, panic_message};
+use crate::rehearse::{Rehearsed, Sample, rehearse};
 use crate::release::Release;
 use crate::request_id::RequestIds;
 use crate::router::{Mounts, Router};
@@ -272,6 +273,15 @@ impl Core {
     /// `Refused` or `InitFailed`: the program's fault, with the reason.
     pub fn freeze(&self, wasm: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
         freeze::freeze(&self.engine, &self.code_cache, wasm, limits)
+    }
+
+    /// Sends sample requests to the release in this directory, which nobody needs to be routed to. Blocks up to its limits
+    /// for each request.
+    ///
+    /// # Errors
+    /// `Damaged` if a file does not have its digest, `Io` if there is no room for a sandbox.
+    pub fn rehearse(&self, release: &Path, samples: &[Sample]) -> Result<Vec<Rehearsed>, Error> {
+        rehearse(&Release::load(release, &self.engine, &self.code_cache)?, samples)
     }
 
     /// Makes the release in this directory the one that answers for a tenant. Requests that come later get it;

@@ -28,6 +28,7 @@ pub mod overflow;
 pub mod placement;
 pub mod pool;
 pub mod problem;
+pub mod rehearse;
 pub mod release;
 mod reply;
 pub mod request_id;

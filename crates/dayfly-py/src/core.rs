@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use dayfly_core::core;
 use dayfly_core::freeze::Snapshot;
+use dayfly_core::rehearse::Sample;
 use dayfly_wasm::{Fresh, Layout};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -37,6 +38,13 @@ impl Core {
         let snapshot = py.detach(|| self.0.freeze(wasm, &limits)).map_err(|error| to_python(&error))?;
         let facts = to_json(&Facts::of(&snapshot))?;
         Ok((PyBytes::new(py, &snapshot.code), PyBytes::new(py, &snapshot.image), facts))
+    }
+
+    /// Send sample requests to a release that nobody needs to be routed to; blocks up to its limits for each.
+    fn rehearse(&self, py: Python<'_>, release: &str, samples: &str) -> PyResult<String> {
+        let samples: Vec<Sample> = from_json("samples", samples)?;
+        let rehearsed = py.detach(|| self.0.rehearse(Path::new(release), &samples));
+        to_json(&rehearsed.map_err(|error| to_python(&error))?)
     }
 
     /// Make a release directory the one that answers for a tenant; blocks while machine code is read or made.
