@@ -185,6 +185,13 @@ def shut_down() -> None:
         kept.pop().stop()
 
 
+def forget() -> None:
+    """Have the next program begin with a loop of its own."""
+    global _loop  # noqa: PLW0603 - there is one
+    shut_down()
+    _loop = None
+
+
 def make_asgi(app: App) -> Callable[..., Reply | str]:
     """Run the start-up of an application and return the function that a request calls."""
     loop = the_loop()

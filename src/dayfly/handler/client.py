@@ -65,6 +65,7 @@ class Client:
                 module.on_init()
             return cls(module, host=host, mount=mount)
         finally:
+            routes.default.routes.clear()
             native.set_freezing(is_freezing=False)
             sys.path.remove(str(file.parent))
 

@@ -5,8 +5,9 @@ it from here when it is called: the interpreter that a sandbox is made of import
 and binds it later.
 """
 
-import sys
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 
 METHOD, PATH, QUERY, HEADERS, BODY, TOTAL, CLIENT, SCHEME, HOST, MOUNT = range(10)
 """The parts of a request, in the order of the frame."""
@@ -31,21 +32,33 @@ freezing: Callable[[], bool]
 is_sandbox: bool
 
 
+FUNCTIONS = {
+    "part": "part",
+    "content": "part",
+    "fields": "fields",
+    "body": "body",
+    "log": "log",
+    "clock": "clock",
+    "sleep": "sleep",
+    "freezing": "freezing",
+}
+"""What they are called here and there."""
+
+
 def bind() -> None:
     """Take the functions of `_dayfly` if it exists by now, else those of its stand-in."""
-    global part, content, fields, body, log, clock, sleep, freezing, is_sandbox  # noqa: PLW0603 - the module is the table
     try:
-        import _dayfly as found  # type: ignore[import-not-found] # noqa: PLC0415 - it may come into being after this module
+        found = import_module("_dayfly")
     except ImportError:
-        from . import native as found  # noqa: PLC0415 - not needed where there is a host
-    part = content = found.part
-    fields = found.fields
-    body = found.body
-    log = found.log
-    clock = found.clock
-    sleep = found.sleep
-    freezing = found.freezing
-    is_sandbox = found.__name__ in sys.modules and found.__name__ == "_dayfly"
+        use(import_module(".native", __package__), is_real=False)
+    else:
+        use(found, is_real=True)
+
+
+def use(module: ModuleType, *, is_real: bool) -> None:
+    """Take the functions of a module."""
+    names = {name: getattr(module, there) for name, there in FUNCTIONS.items()}
+    globals().update(names, is_sandbox=is_real)
 
 
 bind()
