@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from anyio._backends import _asyncio
 
-from dayfly.handler import asgi, inline
+from dayfly.handler import asgi
 
 from .table import ROWS, TENANTS, Row
 from .transports import NativeAsgi, Send, converse, load, native_wsgi, stand_in
@@ -28,12 +27,8 @@ def natively() -> Iterator[dict[str, Send]]:
 @pytest.fixture(scope="module")
 def by_entry() -> Iterator[dict[str, Send]]:
     """Return how each site is asked as in a sandbox, where threads are none."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            _asyncio.AsyncIOBackend, "run_sync_in_worker_thread", classmethod(inline.run_sync_in_worker_thread)
-        )
-        yield {site: stand_in(load(TENANTS / site, f"entry_{site}")) for site in SITES}
-        asgi.shut_down()
+    yield {site: stand_in(load(TENANTS / site, f"entry_{site}")) for site in SITES}
+    asgi.shut_down()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.site}: {row.name}")

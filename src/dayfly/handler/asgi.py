@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, TypeVar, cast
 
-from . import host
+from . import host, inline
 from .arguments import EntryError, failed
 from .failure import failure
 from .loop import Loop, Stalled
@@ -194,6 +194,7 @@ def forget() -> None:
 
 def make_asgi(app: App) -> Callable[..., Reply | str]:
     """Run the start-up of an application and return the function that a request calls."""
+    inline.install_in_anyio(lambda running: isinstance(running, Loop))
     loop = the_loop()
     lifespan = Lifespan(app, loop)
     lifespan.start()

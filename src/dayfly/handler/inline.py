@@ -10,6 +10,7 @@ import sys
 from asyncio import events, tasks
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 
@@ -53,22 +54,25 @@ def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kw
     return future
 
 
-async def run_sync_in_worker_thread(
-    cls: type,
-    func: Callable[..., Any],
-    args: tuple[Any, ...],
-    abandon_on_cancel: bool = False,  # noqa: FBT001, FBT002 - anyio's signature
-    limiter: object = None,
-) -> Any:  # noqa: ANN401 - what the function returns
-    """Run a function; in place of anyio's method of that name."""
-    del cls, abandon_on_cancel, limiter
-    return contextvars.copy_context().run(call, func, *args)
-
-
 def install() -> None:
-    """Put these in place, also in anyio if the program has it."""
+    """Have thread pools, of which a sandbox has none, run functions at once."""
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit  # type: ignore[method-assign, assignment] # on purpose
-    if "anyio" in sys.modules:
-        from anyio._backends import _asyncio  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415 - if the program has it
 
-        setattr(_asyncio.AsyncIOBackend, run_sync_in_worker_thread.__name__, classmethod(run_sync_in_worker_thread))
+
+def install_in_anyio(is_ours: Callable[[asyncio.AbstractEventLoop], bool]) -> None:
+    """Have anyio, if the program has it, run functions for threads at once when the loop that runs is ours."""
+    if "anyio" not in sys.modules:
+        return
+    backend = import_module("anyio._backends._asyncio").AsyncIOBackend
+    original = backend.run_sync_in_worker_thread
+    if getattr(original, "is_inline", False):
+        return
+
+    async def run_sync_in_worker_thread(cls: object, func: Any, args: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401 - anyio's
+        del cls
+        if is_ours(asyncio.get_running_loop()):
+            return contextvars.copy_context().run(call, func, *args)
+        return await original(func, args, *more, **named)
+
+    run_sync_in_worker_thread.is_inline = True  # type: ignore[attr-defined] # so that it is done once
+    backend.run_sync_in_worker_thread = classmethod(run_sync_in_worker_thread)
