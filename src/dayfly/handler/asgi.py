@@ -39,8 +39,6 @@ def the_loop() -> Loop:
     global _loop  # noqa: PLW0603 - there is one
     if _loop is None:
         _loop = Loop()
-        if host.is_sandbox:
-            _loop.keep_hooks()
     return _loop
 
 

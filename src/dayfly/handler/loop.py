@@ -81,9 +81,6 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
         self._is_stopping = False
         self._debug = False
         self._generators: dict[int, AsyncGenerator[Any, Any]] = {}
-        self._hooks = (self._generator_starts, self._generator_is_dropped)
-        self._hooks_before: Any = (None, None)
-        self._keeps_hooks = False
         self._task_factory: Any = None
         self._handle_exception: Any = None
         self.forgotten: set[object] = set()
@@ -184,7 +181,7 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, its first step at once; asynchronous generators that it left open are closed."""
         self._check_closed()
-        self._enter()
+        leave = self._enter()
         try:
             if HAS_EAGER_TASKS:
                 task = asyncio.Task(coroutine, loop=self, eager_start=True)  # type: ignore[call-arg] # newer than the oldest Python
@@ -196,16 +193,16 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
                 self._finish(self.shutdown_asyncgens())
             return task.result()
         finally:
-            self._leave()
+            leave()
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until a future is done."""
         self._check_closed()
-        self._enter()
+        leave = self._enter()
         try:
             return self._finish(future)
         finally:
-            self._leave()
+            leave()
 
     def _finish(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         made = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type, unused-ignore] # as asyncio does
@@ -218,33 +215,28 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
 
     def run_forever(self) -> None:
         """Run until `stop` is called."""
-        self._enter()
+        leave = self._enter()
         try:
             while not self._is_stopping:
                 self._turn(None)
             self._is_stopping = False
         finally:
-            self._leave()
+            leave()
 
-    def keep_hooks(self) -> None:
-        """Be told of asynchronous generators from now on, so that no run has to say so: where no other loop is."""
-        sys.set_asyncgen_hooks(*self._hooks)
-        self._keeps_hooks = True
-
-    def _enter(self) -> None:
+    def _enter(self) -> Callable[[], None]:
         if events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio's own loops do
             raise RuntimeError("an event loop is running already; await the coroutine instead")
-        if not self._keeps_hooks:
-            self._hooks_before = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(*self._hooks)
+        before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._generator_starts, self._generator_is_dropped)
         events._set_running_loop(self)  # noqa: SLF001 - likewise
         self._is_running = True
 
-    def _leave(self) -> None:
-        self._is_running = False
-        events._set_running_loop(None)  # noqa: SLF001 - likewise
-        if not self._keeps_hooks:
-            sys.set_asyncgen_hooks(*self._hooks_before)
+        def leave() -> None:
+            self._is_running = False
+            events._set_running_loop(None)  # noqa: SLF001 - likewise
+            sys.set_asyncgen_hooks(*before)
+
+        return leave
 
     def _turn(self, awaited: object) -> None:
         """Do what is ready now; if nothing is, wait until something is."""

@@ -5,7 +5,7 @@ The host takes `(content type, body)`, which is a 200, and `(status, content typ
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import CoroutineType, GeneratorType
@@ -27,23 +27,10 @@ FORMS = (
     " or a function or generator that gives one of these"
 )
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _ATTRIBUTE = re.compile(r"[ -:<-~]*")
-
-
-def make_encode() -> Callable[[object], str]:
-    """Return what makes JSON: the encoder's inner part, which `JSONEncoder.encode` makes anew for each value."""
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return _ENCODER.encode
-    # No table of what is being encoded: a value that holds itself is a RecursionError instead of a ValueError.
-    encode = make(None, _ENCODER.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)
-    return lambda value: "".join(encode(value, 0))
-
-
-_encode = make_encode()
 
 
 class ResponseHeaders(MutableMapping[str, str]):

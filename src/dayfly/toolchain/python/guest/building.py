@@ -43,6 +43,7 @@ def build() -> None:
     """Move the standard library and this runtime into memory, and import what programs want."""
     here = __file__.removesuffix("/dayfly/guest/building.py")
     library.collect(tree, _HOME, origin.LIBRARY)
+    library.collect(tree, f"{here}/dayfly/guest/stand_ins", origin.LIBRARY)
     library.collect(tree, here, origin.SITE)
     for directory, target in _BUILDER.items():
         library.collect(tree, directory, target)
@@ -84,11 +85,12 @@ def _system() -> None:
 
 
 def _import() -> None:
-    from . import absent, environment, fresh, output, preload
+    from . import absent, digests, environment, fresh, output, preload
 
     fresh.install()
     environment.install()
     output.install()
     preload.preload()
     absent.install()
+    digests.install()
     from . import levers, loading, starting  # noqa: F401 - ready for `start`

@@ -1,6 +1,7 @@
 """What must differ from request to request: `random`, `os.urandom` and what is made of them; and waiting."""
 
 import functools
+import operator
 import os
 import random
 import tempfile
@@ -91,8 +92,8 @@ def seed(generator: random.Random, a: Any = None, version: int = 2) -> None:
 
 def sleep(seconds: Any, /) -> None:
     """Wait, as `time.sleep` does. Raises RuntimeError while freezing."""
-    if not isinstance(seconds, (int, float)):
-        seconds = seconds.__index__() if hasattr(seconds, "__index__") else float(seconds)
+    if not isinstance(seconds, float):
+        seconds = operator.index(seconds)
     if seconds != seconds:  # noqa: PLR0124 - only NaN differs from itself
         raise ValueError("Invalid value NaN (not a number)")
     if seconds < 0:

@@ -45,8 +45,9 @@ class Bundle:
         """Put the files into the tree."""
         root = origin.PACKAGES if self.is_layer else origin.RELEASE
         at = self._begin
+        time_ns = int(self.head.get("time", 0) * 1_000_000_000) or None
         for name, size in self.head["files"]:
-            tree.mount(f"{root}/{name}", self._octets[at : at + size])
+            tree.mount(f"{root}/{name}", self._octets[at : at + size], time_ns=time_ns)
             at += size
         importlib.invalidate_caches()
 
@@ -64,7 +65,16 @@ def load(octets: bytes) -> tuple[str, str] | str:
     except BaseException as error:  # noqa: BLE001 - whatever a program raises
         return report(error)
     fresh.renew()
+    _read_sources()
     return "application/json", json.dumps({"captured": captures.take()} | facts)
+
+
+def _read_sources() -> None:
+    """Have the lines of the release's modules at hand, so that a traceback of a request need not read files."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.startswith(f"{origin.RELEASE}/"):
+            linecache.getlines(file)
 
 
 def rehearse() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dayfly.handler import failure, inline, loop
 from dayfly.handler import host as handler_host
+from dayfly.handler import warm as handler_warm
 
 from . import building, captures, host, loading, warm
 from .report import report
@@ -21,6 +22,7 @@ def start(calls: Any) -> None:
     inline.install()
     loop.install()
     _report_everything()
+    handler_warm.requests()
     warm.warm()
     loading.rehearse()
     calls.watch(captures.note)

@@ -125,10 +125,10 @@ class Tree:
             at.mode = 0o1777
         return at
 
-    def mount(self, path: str, content: bytes, *, packed_size: int | None = None) -> File:
+    def mount(self, path: str, content: bytes, *, packed_size: int | None = None, time_ns: int | None = None) -> File:
         """Put a read-only file into the tree; with `packed_size`, content is compressed and this its real size."""
         head, _, name = path.rpartition("/")
-        file = File(self._number(), 0o644, self.now(), writable=False)
+        file = File(self._number(), 0o644, self.now() if time_ns is None else time_ns, writable=False)
         file.content, file.packed_size = content, packed_size
         self.mount_directory(head).entries[name] = file
         return file
@@ -221,16 +221,12 @@ class Tree:
 
     def make_directory(self, path: str, mode: int) -> None:
         """Make a directory where nothing is."""
-        place = self._changeable(path.rstrip("/") or path)
-        if place.node is not None:
-            raise failure(errno.EEXIST, path)
+        place = self._vacant(path.rstrip("/") or path)
         self._put(place, self._directory(mode & 0o777, writable=True))
 
     def make_link(self, target: str, path: str) -> None:
         """Make a symbolic link where nothing is."""
-        place = self._changeable(path, follow=False)
-        if place.node is not None:
-            raise failure(errno.EEXIST, path)
+        place = self._vacant(path)
         link = Link(self._number(), 0o777, self.now(), writable=True)
         link.target = target
         self._put(place, link)
@@ -238,9 +234,7 @@ class Tree:
     def link(self, source: str, path: str) -> None:
         """Give a file one more name."""
         node = self.find(source, follow=False)
-        place = self._changeable(path)
-        if place.node is not None:
-            raise failure(errno.EEXIST, path)
+        place = self._vacant(path)
         if isinstance(node, Directory) or not node.writable:
             raise failure(errno.EPERM, source)
         self._put(place, node)
@@ -295,6 +289,11 @@ class Tree:
         if not place.directory.writable:
             raise failure(errno.EROFS, path)
         return place
+
+    def _vacant(self, path: str) -> Place:
+        if self.locate(path, follow=False).node is not None:
+            raise failure(errno.EEXIST, path)
+        return self._changeable(path, follow=False)
 
     def _changeable(self, path: str, *, follow: bool = True) -> Place:
         place = self.locate(path, follow=follow)
