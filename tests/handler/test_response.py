@@ -1,6 +1,5 @@
 """Every form of an answer, and none that is not one."""
 
-import json
 from collections import OrderedDict, UserString
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dayfly.handler import HTTPError, Response, response
+from dayfly.handler import HTTPError, Response
 from dayfly.handler.response import JSON, OCTETS, TEXT, http_date, reply
 
 
@@ -198,19 +197,3 @@ def test_an_http_error_is_an_answer() -> None:
         '{"title":"Not Found","status":404,"detail":"no such item"}',
     )
     assert reply(HTTPError(499).response())[-1] == '{"title":"Error","status":499}'
-
-
-def test_json_is_what_the_standard_library_writes() -> None:
-    """Without spaces, and without escapes that UTF-8 does not need."""
-    value: dict[str, object] = {"a": [1, -2.5, 1e100, True, None, '\u00fc\n"\u2028'], "b": {}, "c": (1, [])}
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    assert reply(value) == (JSON, written)
-    assert response._ENCODER.encode(value) == written  # noqa: SLF001 - what is used where the fast one is missing
-
-
-def test_json_of_what_holds_itself_fails() -> None:
-    """As deep as the stack goes, not further."""
-    value: list[object] = []
-    value.append(value)
-    with pytest.raises(RecursionError):
-        reply(value)

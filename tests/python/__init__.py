@@ -1,0 +1,1 @@
+"""The python tier: what runs inside CPython, natively and in real sandboxes."""
