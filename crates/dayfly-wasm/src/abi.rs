@@ -24,6 +24,12 @@ pub mod export {
     /// `(frame) -> reply record`: answers one request. The program's own; hosts call [`ENTRY`].
     pub const HANDLE: &str = "dayfly_handle";
 
+    /// `(octets: i32) -> i32`: address of a buffer for a bundle of so many octets; optional, with [`LOAD`].
+    pub const RESERVE: &str = "dayfly_reserve";
+    /// `(address: i32, octets: i32) -> reply record`: loads a bundle; optional. A program that has it is a *base*: others
+    /// are loaded into its snapshot, and what that changes is theirs.
+    pub const LOAD: &str = "dayfly_load";
+
     /// What the names of added exports begin with; a program that uses it is refused.
     pub const RESERVED_PREFIX: &str = "dayfly:";
     /// `(frame) -> reply record`: loads the globals from their cells, then calls [`HANDLE`].
@@ -32,6 +38,11 @@ pub mod export {
     pub const SAVE: &str = "dayfly:save";
     /// `()`: the start section of the program, if it had one; freezing calls it first.
     pub const START: &str = "dayfly:start";
+    /// `()`, only in a base: loads the globals from their cells. A host that loads a bundle calls it first.
+    pub const RESTORE: &str = "dayfly:restore";
+    /// Mutable `i32`, only in a base: most pages of 64 KiB that the virtual memory may have. It has a cell, so that one
+    /// code serves limits below the one that it was instrumented for.
+    pub const LIMIT: &str = "dayfly:limit";
     /// Mutable `i32`: the virtual memory size in pages of 64 KiB. To be clamped to the mapping before use.
     pub const SIZE: &str = "dayfly:size";
     /// Mutable `i32`: 1 once a growth of the memory was refused in this request (or while freezing), else 0.

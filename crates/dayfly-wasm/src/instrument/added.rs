@@ -6,18 +6,18 @@ use wasmparser::ValType as Type;
 use super::cells::{Cell, Cells};
 use super::code::Added;
 
-/// `grow(delta) -> size before, or -1`: `memory.grow` on the virtual size. `pages_max` is never below the size.
+/// `grow(delta) -> size before, or -1`: `memory.grow` on the virtual size. `pages_max` is never below the size; the
+/// limit of a program that is loaded into a base may be.
 pub(super) fn grow(added: Added, pages_max: u32) -> Function {
     let (delta, before) = (0, 1);
     let mut function = Function::new([(1, ValType::I32)]);
-    function
-        .instructions()
-        .local_get(delta)
-        .i32_const(pages_max.cast_signed())
-        .global_get(added.size)
-        .local_tee(before)
-        .i32_sub()
-        .i32_gt_u()
+    let mut sink = function.instructions();
+    sink.global_get(added.size).local_set(before).local_get(delta);
+    match added.limit {
+        None => sink.i32_const(pages_max.cast_signed()).local_get(before).i32_sub(),
+        Some(limit) => room(&mut sink, limit, before),
+    };
+    sink.i32_gt_u()
         .if_(BlockType::Empty)
         .i32_const(1)
         .global_set(added.refused)
@@ -31,6 +31,14 @@ pub(super) fn grow(added: Added, pages_max: u32) -> Function {
         .local_get(before)
         .end();
     function
+}
+
+/// How many pages are left up to a limit.
+fn room<'s, 'f>(sink: &'s mut InstructionSink<'f>, limit: u32, before: u32) -> &'s mut InstructionSink<'f> {
+    sink.global_get(limit).local_get(before).i32_sub();
+    sink.i32_const(0);
+    sink.global_get(limit).local_get(before).i32_gt_u();
+    sink.select()
 }
 
 /// `save()`: stores every global into its cell.
@@ -57,12 +65,22 @@ pub(super) fn save(cells: &Cells) -> Function {
 /// a global and one for `refused`, then the call.
 pub(super) fn entry(added: Added, cells: &Cells, handle: u32) -> Function {
     let mut function = Function::new([]);
-    let mut sink = function.instructions();
+    load_all(&mut function.instructions(), added, cells).local_get(0).call(handle).end();
+    function
+}
+
+/// `restore()`: what the entry does before it calls the program.
+pub(super) fn restore(added: Added, cells: &Cells) -> Function {
+    let mut function = Function::new([]);
+    load_all(&mut function.instructions(), added, cells).end();
+    function
+}
+
+fn load_all<'s, 'f>(sink: &'s mut InstructionSink<'f>, added: Added, cells: &Cells) -> &'s mut InstructionSink<'f> {
     for cell in cells.iter() {
         load(sink.i32_const(0), cell).global_set(cell.global);
     }
-    sink.i32_const(0).global_set(added.refused).local_get(0).call(handle).end();
-    function
+    sink.i32_const(0).global_set(added.refused)
 }
 
 fn load<'s, 'f>(sink: &'s mut InstructionSink<'f>, cell: &Cell) -> &'s mut InstructionSink<'f> {

@@ -73,6 +73,9 @@ fn functions(survey: &Survey<'_>) -> Result<FunctionSection, Error> {
     for ty in [one_to_one, three, three, nothing, one_to_one] {
         section.function(ty);
     }
+    if survey.is_base() {
+        section.function(nothing);
+    }
     Ok(section)
 }
 
@@ -84,6 +87,9 @@ fn add_functions(survey: &Survey<'_>, code: &mut CodeRewriter, cells: &Cells) {
     code.add(&bulk::copy(indices, cells.host_page_offset()));
     code.add(&added::save(cells));
     code.add(&added::entry(indices, cells, survey.handle()));
+    if survey.is_base() {
+        code.add(&added::restore(indices, cells));
+    }
 }
 
 /// Minimum = maximum: the engine never grows it and elides what checks it can.
@@ -109,6 +115,9 @@ fn globals(survey: &Survey<'_>, code: &CodeRewriter) -> Result<GlobalSection, Er
     let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
     section.global(ty, &ConstExpr::i32_const(survey.memory_pages.cast_signed()));
     section.global(ty, &ConstExpr::i32_const(0));
+    if survey.is_base() {
+        section.global(ty, &ConstExpr::i32_const(survey.memory_pages_max.cast_signed()));
+    }
     if code.fresh().is_some() {
         section.global(ty, &ConstExpr::i32_const(0));
     }
@@ -132,6 +141,10 @@ fn exports(survey: &Survey<'_>, code: &CodeRewriter) -> ExportSection {
     }
     section.export(export::SIZE, ExportKind::Global, code.added.size);
     section.export(export::REFUSED, ExportKind::Global, code.added.refused);
+    if let Some(limit) = code.added.limit {
+        section.export(export::RESTORE, ExportKind::Func, code.added.restore);
+        section.export(export::LIMIT, ExportKind::Global, limit);
+    }
     if code.fresh().is_some() {
         section.export(export::UNSAVED, ExportKind::Global, code.added.unsaved);
     }

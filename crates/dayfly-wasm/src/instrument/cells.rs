@@ -29,8 +29,8 @@ impl Cells {
     pub(super) fn allocate(survey: &Survey<'_>, code: &CodeRewriter, host_page_offset: u64) -> Result<Cells, Error> {
         let mut cells = vec![Cell { global: code.added.size, ty: ValType::I32, offset: host_page_offset }];
         let mut free = host_page_offset + 8;
-        for &global in &code.set {
-            let ty = survey.globals[global as usize].content_type;
+        let own = code.set.iter().map(|&global| (global, survey.globals[global as usize].content_type));
+        for (global, ty) in code.added.limit.map(|limit| (limit, ValType::I32)).into_iter().chain(own) {
             let bytes = match ty {
                 ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 => 8,
                 ValType::V128 => 16,

@@ -18,10 +18,14 @@ pub(super) struct Added {
     pub(super) copy: u32,
     pub(super) save: u32,
     pub(super) entry: u32,
+    /// Only in a base.
+    pub(super) restore: u32,
     /// Virtual size in pages.
     pub(super) size: u32,
     /// 1 once a growth was refused.
     pub(super) refused: u32,
+    /// Most pages; only in a base.
+    pub(super) limit: Option<u32>,
     /// 1 once state outside memory was changed; exists only if something can do so.
     pub(super) unsaved: u32,
 }
@@ -66,9 +70,11 @@ impl CodeRewriter {
                 copy: functions + 2,
                 save: functions + 3,
                 entry: functions + 4,
+                restore: functions + 5,
                 size: globals,
                 refused: globals + 1,
-                unsaved: globals + 2,
+                limit: survey.is_base().then_some(globals + 2),
+                unsaved: globals + 2 + u32::from(survey.is_base()),
             },
             section: CodeSection::new(),
             set: BTreeSet::new(),

@@ -226,6 +226,12 @@ impl<'a> Survey<'a> {
         if self.find(export::HANDLE).is_none() {
             return Err(export_error(export::HANDLE, "the program must export this function"));
         }
+        if self.is_base() != self.find(export::RESERVE).is_some() {
+            return Err(export_error(
+                export::LOAD,
+                &format!("it needs `{}`, and the other way round", export::RESERVE),
+            ));
+        }
         for (name, wanted) in ABI_FUNCTIONS {
             if let Some(found) = self.find(name) {
                 self.check_function(found, wanted)?;
@@ -254,6 +260,11 @@ impl<'a> Survey<'a> {
     /// Index of the program's handler; only after [`Survey::check_exports`].
     pub(super) fn handle(&self) -> u32 {
         self.find(export::HANDLE).expect("exports were checked").index
+    }
+
+    /// Whether others are loaded into the program.
+    pub(super) fn is_base(&self) -> bool {
+        self.find(export::LOAD).is_some()
     }
 
     /// The exports that stay: those of the ABI but the handler, and globals that cannot change. Also functions that
@@ -295,11 +306,13 @@ impl<'a> Survey<'a> {
 type Signature = (&'static [ValType], &'static [ValType]);
 
 /// Functions that the host calls, and their types.
-const ABI_FUNCTIONS: [(&str, Signature); 4] = [
+const ABI_FUNCTIONS: [(&str, Signature); 6] = [
     (export::INITIALIZE, (&[], &[])),
     (export::INIT, (&[], &[])),
     (export::TAKES, (&[], &[ValType::I32])),
     (export::HANDLE, (&[ValType::I32], &[ValType::I32])),
+    (export::RESERVE, (&[ValType::I32], &[ValType::I32])),
+    (export::LOAD, (&[ValType::I32, ValType::I32], &[ValType::I32])),
 ];
 
 fn is_kept_function(name: &str) -> bool {
