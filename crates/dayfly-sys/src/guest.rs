@@ -127,6 +127,21 @@ impl<T: 'static> Guest<T> {
         self.slot.hot()
     }
 
+    /// The pages that differ from the image, in ascending order: of those written to, not of the whole memory.
+    pub fn changed_pages(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let image = self.slot.image();
+        let mut written: Vec<u32> =
+            if self.slot.is_tracked() { self.slot.hot().collect() } else { (0..image.pages()).collect() };
+        written.sort_unstable();
+        let pages = written.into_iter().map(|page| (page, &self.memory()[page as usize * PAGE_BYTES..][..PAGE_BYTES]));
+        pages.filter(|(page, now)| now != image.octets(*page))
+    }
+
+    /// The image that the guest runs over.
+    pub fn image(&self) -> &Arc<SealedImage> {
+        self.slot.image()
+    }
+
     /// Whether the hot set is small enough to be restored on an I/O thread.
     #[inline]
     pub fn restores_quickly(&self) -> bool {
@@ -150,7 +165,7 @@ impl<T: 'static> Guest<T> {
             Protection::Userfault => self.slot.hot_pages().min(self.slot.image().pieces()),
             _ => self.slot.hot_pages(),
         };
-        // One more is the image's reference: slots of one release share it, but a release may have one slot only.
+        // One more is the view of the image's file: slots of one release share it, but a release may have one slot only.
         self.slot.image().mappings() + 1 + 2 * isolated
     }
 

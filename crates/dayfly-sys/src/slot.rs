@@ -10,14 +10,15 @@
 //! Invariant: a page that is not hot is closed, so the memory management unit itself keeps it equal to the image.
 
 use crate::arena::{Arena, Stride};
-use crate::copy::Copier;
+use crate::copy::{Copier, Page};
 use crate::image::SealedImage;
 use crate::protect::{Area, Protect};
 use crate::thread;
 use std::io;
 use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, compiler_fence};
 
 /// A hot set of at most this many pages is restored blindly most of the time; a larger one is compared each time.
 pub(crate) const SMALL_HOT_SET: usize = 128;
@@ -42,6 +43,8 @@ pub(crate) struct SlotState {
     protection: &'static dyn Protect,
     /// The first `hot_pages` entries are the hot set. As long as the memory has pages: the handler must not allocate.
     hot: Box<[AtomicU32]>,
+    /// What each of them looks like in the image; null: zero. An image that stands on others has to search for a page.
+    sources: Box<[AtomicPtr<Page>]>,
     hot_pages: AtomicU32,
     clean: Box<[AtomicU8]>,
     /// Pages opened by the last fault, to double the run of a sequential writer (upwards, or downwards like a stack).
@@ -88,11 +91,18 @@ impl SlotState {
         for page in pages {
             if self.clean[page as usize].load(Ordering::Relaxed) == COLD {
                 self.clean[page as usize].store(HOT, Ordering::Relaxed);
-                self.hot[count as usize].store(page, Ordering::Relaxed);
+                self.put_hot(count as usize, page);
                 count += 1;
             }
         }
         self.hot_pages.store(count, Ordering::Relaxed);
+    }
+
+    fn put_hot(&self, place: usize, page: u32) {
+        let image = &self.area.image;
+        let source = if image.is_zero(page) { ptr::null() } else { ptr::from_ref(image.page(page)) };
+        self.hot[place].store(page, Ordering::Relaxed);
+        self.sources[place].store(source.cast_mut(), Ordering::Relaxed);
     }
 
     #[inline]
@@ -179,17 +189,16 @@ impl Slot {
     #[inline]
     fn copy_back(&mut self) {
         let area = &self.state.area;
-        let reference = area.image.reference_pages();
-        for page in self.state.hot() {
-            let page = page.load(Ordering::Relaxed);
-            let place = area.at(page);
-            // SAFETY: hot pages lie in the area, are writable, and with `&mut self` nobody else refers to them; the
-            // copier was chosen for this CPU.
+        for (page, source) in self.state.hot().iter().zip(&self.state.sources) {
+            let place = area.at(page.load(Ordering::Relaxed));
+            let source = source.load(Ordering::Relaxed).cast_const();
+            // SAFETY: hot pages lie in the area, are writable, and with `&mut self` nobody else refers to them; sources
+            // are pages of the image, which the area holds; the copier was chosen for this CPU.
             unsafe {
-                if area.image.is_zero(page) {
+                if source.is_null() {
                     (self.copier.clear)(place);
                 } else {
-                    (self.copier.restore)(place, reference.add(page as usize));
+                    (self.copier.restore)(place, source);
                 }
             }
         }
@@ -247,7 +256,7 @@ impl Slot {
         let mut count = 0;
         for page in &self.sorted {
             if state.clean[*page as usize].load(Ordering::Relaxed) != COLD {
-                state.hot[count].store(*page, Ordering::Relaxed);
+                state.put_hot(count, *page);
                 count += 1;
             }
         }
@@ -263,6 +272,11 @@ impl Slot {
     /// The hot set, in no order.
     pub(crate) fn hot(&self) -> impl Iterator<Item = u32> + '_ {
         self.state.hot().iter().map(|page| page.load(Ordering::Relaxed))
+    }
+
+    /// Whether the hot set is all that may differ from the image.
+    pub(crate) fn is_tracked(&self) -> bool {
+        !self.state.untracked.load(Ordering::Relaxed)
     }
 
     /// First writes since the last call.
@@ -288,6 +302,7 @@ impl SlotState {
             area,
             protection,
             hot: zeroed(pages),
+            sources: zeroed(pages),
             hot_pages: AtomicU32::new(0),
             clean: zeroed(pages),
             run_start: AtomicU32::new(0),
@@ -317,6 +332,8 @@ unsafe trait Zero {}
 unsafe impl Zero for AtomicU32 {}
 // SAFETY: an integer in a cell.
 unsafe impl Zero for AtomicU8 {}
+// SAFETY: a pointer in a cell; all octets zero is null.
+unsafe impl<T> Zero for AtomicPtr<T> {}
 
 /// Zeroed memory straight from the allocator: its pages are not touched before they are used.
 fn zeroed<T: Zero>(count: usize) -> Box<[T]> {

@@ -30,6 +30,16 @@ impl Delta {
         Ok(Delta { base: base.digest(), pages: builder.finish() })
     }
 
+    /// The delta that puts these pages, in ascending order, into the place of those of a base with this digest.
+    ///
+    /// # Panics
+    /// If the pages are out of order or beyond a memory of `memory_bytes`, or no wasm memory has that size.
+    pub fn new<'a>(base: Digest, memory_bytes: u64, pages: impl Iterator<Item = (u32, &'a [u8])>) -> Delta {
+        let mut builder = Builder::new(memory_bytes);
+        pages.for_each(|(index, page)| builder.push(index, page));
+        Delta { base, pages: builder.finish() }
+    }
+
     /// The digest of the image that this delta changes.
     pub fn base(&self) -> &Digest {
         &self.base
