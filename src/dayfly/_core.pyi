@@ -19,8 +19,15 @@ class Core:
     def freeze(self, wasm: bytes, limits: str) -> tuple[bytes, bytes, str]:
         """Instrument, compile and run start-up and `on_init`; blocks up to the limits.
 
-        `limits`: `dayfly.config.Limits` as JSON. Returns code, image, and layout, takes, fresh and init_log as JSON.
+        `limits`: `dayfly.config.Limits` as JSON. Returns code, image, and the rest of `dayfly.core.Snapshot` as JSON.
         Raises ProgramRefused or InitFailed.
+        """
+
+    def freeze_on(self, parent: str, bundle: bytes, limits: str) -> tuple[bytes, str]:
+        """Load a bundle into the release in a directory and run its start-up; blocks up to the limits.
+
+        Returns what that has changed, as a delta on the parent's image, and the rest of the snapshot as JSON. Raises
+        DamagedRelease, ProgramRefused or InitFailed.
         """
 
     def rehearse(self, release: str, samples: str) -> str:

@@ -38,6 +38,8 @@ class CoreOptions:
     """Threads for requests beyond the inline budget; 0 is one for each processor."""
     spin_us: int | None = None
     """Microseconds that a thread polls before it sleeps; None: as recent pauses were, 0: it sleeps at once."""
+    resident_bytes_max: int = 2 << 30
+    """Memory that releases may take; of those that nobody uses, the least recently used leave beyond it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Snapshot:
     """Level and text of what the program logged while it started."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a program that others are loaded into says of what was loaded; see docs/guest-abi.md."""
+    writes: tuple[int, ...] = ()
+    """Pages of the memory that a request is expected to write to: a hint for the first one."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +111,11 @@ class NativeCore:
 
     def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:  # noqa: D102 - the protocol says it
         code, image, facts = self._core.freeze(wasm, limits.model_dump_json())
-        known = json.loads(facts)
-        log = tuple((level, text) for level, text in known.pop("init_log"))
-        return Snapshot(code=code, image=image, init_log=log, **known)
+        return _to_snapshot(code, image, facts)
 
     def freeze_on(self, parent: Path, bundle: bytes, limits: Limits) -> Snapshot:  # noqa: D102
-        image, facts = self._core.freeze_on(str(parent), bundle, limits.model_dump_json())  # type: ignore[attr-defined]
-        known = json.loads(facts)
-        log = tuple((level, text) for level, text in known.pop("init_log"))
-        return Snapshot(code=b"", image=image, init_log=log, **known)
+        image, facts = self._core.freeze_on(str(parent), bundle, limits.model_dump_json())
+        return _to_snapshot(b"", image, facts)
 
     def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:  # noqa: D102
         requests = [
@@ -143,6 +143,13 @@ class NativeCore:
 
     def logs(self) -> list[LogRecord]:  # noqa: D102
         return [LogRecord(**record) for record in json.loads(self._core.logs())]
+
+
+def _to_snapshot(code: bytes, image: bytes, facts: str) -> Snapshot:
+    known = json.loads(facts)
+    log = tuple((level, text) for level, text in known.pop("init_log"))
+    writes = tuple(known.pop("writes"))
+    return Snapshot(code=code, image=image, init_log=log, writes=writes, **known)
 
 
 def _to_json(options: CoreOptions | ServerOptions) -> str:

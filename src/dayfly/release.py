@@ -46,6 +46,7 @@ class Made:
             "takes": snapshot.takes,
             "fresh": snapshot.fresh,
             "limits": self.limits.model_dump(),
+            **({"writes": list(snapshot.writes)} if snapshot.writes else {}),
         }
         if self.parent:
             return {MANIFEST: canonical({**manifest, "parent": self.parent}), "image": snapshot.image} | self._rest()

@@ -21,7 +21,7 @@ from dayfly.errors import (
     SystemRefused,
 )
 from dayfly.registry import Registry, Release
-from dayfly.release import Made
+from dayfly.release import Made, write
 from dayfly.toolchain import Source
 from tests.conftest import HELLO_WAT
 
@@ -32,6 +32,28 @@ PRINTS = """(module
   (data (i32.const 1024) "Hello")
   (func (export "dayfly_init") (call $log (i32.const 1) (i32.const 1024) (i32.const 5)))
   (func (export "dayfly_handle") (param i32) (result i32) (unreachable)))
+"""
+BASE = """(module
+  (memory (export "memory") 2)
+  (global $length (mut i32) (i32.const 0))
+  (data (i32.const 512) "{\\"kind\\":\\"test\\"}")
+  (func (export "dayfly_init") (memory.fill (i32.const 8192) (i32.const 7) (i32.const 57344)))
+  (func (export "dayfly_reserve") (param i32) (result i32) (i32.const 65536))
+  (func (export "dayfly_load") (param $at i32) (param $bytes i32) (result i32)
+    (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 33))
+      (then
+        (i32.store (i32.const 1052) (i32.add (local.get $at) (i32.const 1)))
+        (i32.store (i32.const 1056) (i32.sub (local.get $bytes) (i32.const 1))))
+      (else
+        (global.set $length (local.get $bytes))
+        (i32.store (i32.const 1024) (i32.const 200))
+        (i32.store (i32.const 1044) (i32.const 512))
+        (i32.store (i32.const 1048) (i32.const 15))))
+    (i32.const 1024))
+  (func (export "dayfly_handle") (param i32) (result i32)
+    (i32.store (i32.const 1044) (i32.const 65536))
+    (i32.store (i32.const 1048) (global.get $length))
+    (i32.const 1024)))
 """
 
 
@@ -144,6 +166,28 @@ def test_what_a_program_logs_is_drained_once(core: NativeCore, record: Callable[
         assert {(line.tenant, line.release) for line in records} == {("hello", release.digest)}
         assert all(line.request_id and line.text and line.level in range(5) for line in records)
         assert core.logs() == []
+
+
+def test_a_bundle_is_loaded_into_a_base_recorded_published_and_served(core: NativeCore, tmp_path: Path) -> None:
+    """The whole way of a release that is a delta on another one; what cannot be loaded says why."""
+    releases, scratch = tmp_path / "releases", tmp_path / "scratch"
+    releases.mkdir()
+    scratch.mkdir()
+    whole = Made("wasm", core.freeze(module(BASE), Limits()), Limits(), b"")
+    base = write(releases, whole, scratch=scratch)
+    snapshot = core.freeze_on(base, b"a bundle", Limits())
+    assert (snapshot.code, snapshot.facts, snapshot.takes) == (b"", {"kind": "test"}, 0)
+    assert len(snapshot.image) < len(whole.snapshot.image)
+    assert snapshot.writes
+    made = Made("wasm", snapshot, Limits(), b"", parent=base.name)
+    core.publish(TENANT, write(releases, made, scratch=scratch))
+    with Serving(core, ServerOptions(port=0)) as port:
+        assert get(port) == (200, b"a bundle")
+        assert core.stats()["releases"]["resident"] == 2
+    with pytest.raises(InitFailed, match="no such thing"):
+        core.freeze_on(base, b"!no such thing", Limits())
+    with pytest.raises(DamagedRelease):
+        core.freeze_on(base.with_name("0" * 64), b"a bundle", Limits())
 
 
 def test_requests_are_counted(core: NativeCore, record: Callable[..., Release]) -> None:

@@ -1,7 +1,7 @@
 //! What a request costs in process: the call, the restore, and what they are measured against.
 
 use crate::code_cache::CodeCache;
-use crate::engine::{Engine, EngineOptions, Paranoid, Protection};
+use crate::engine::{Engine, EngineOptions, Protection};
 use crate::error::Error;
 use crate::freeze::freeze;
 use crate::limits::Limits;
@@ -69,7 +69,7 @@ pub fn restore_bench(
     cache_directory: &Path,
     options: &RestoreBenchOptions,
 ) -> Result<RestoreRow, Error> {
-    let engine = Engine::new(&EngineOptions { protection: options.protection, paranoid: Paranoid::Off })?;
+    let engine = Engine::new(&EngineOptions { protection: options.protection, ..EngineOptions::default() })?;
     let cache = CodeCache::open(cache_directory)?;
     let limits = Limits::default();
     let snapshot = freeze(&engine, &cache, wasm, &limits)?;

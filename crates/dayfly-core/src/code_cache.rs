@@ -6,6 +6,7 @@
 use crate::error::Error;
 use dayfly_sys::code::CodeDirectory;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
@@ -19,9 +20,14 @@ pub(crate) type Hash256 = [u8; 32];
 /// One program's code, locked while it is being compiled.
 type Entry = Arc<Mutex<Weak<Module>>>;
 
-/// A directory of machine code, for the owner only.
-#[derive(Debug)]
+/// A directory of machine code, for the owner only. Cloning is cheap and gives the same cache.
+#[derive(Clone, Debug)]
 pub struct CodeCache {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     directory: CodeDirectory,
     /// Code in memory, so that releases with the same program share it.
     loaded: Mutex<HashMap<String, Entry>>,
@@ -35,12 +41,22 @@ impl CodeCache {
     pub fn open(directory: &Path) -> Result<CodeCache, Error> {
         let opened = CodeDirectory::open(directory);
         let directory = opened.map_err(|error| Error::io(format!("code cache `{}`", directory.display()), error))?;
-        Ok(CodeCache { directory, loaded: Mutex::default() })
+        Ok(CodeCache { shared: Arc::new(Shared { directory, loaded: Mutex::default() }) })
     }
 
     /// The compiled form of an instrumented module.
     pub(crate) fn module(&self, engine: &Engine, code: &[u8]) -> Result<Arc<Module>, Error> {
-        let name = name(engine, Sha256::digest(code).into());
+        self.module_of(engine, Sha256::digest(code).into(), || Ok(Cow::Borrowed(code)))
+    }
+
+    /// The same by the digest of the module, which is looked at only if it has to be compiled.
+    pub(crate) fn module_of<'c>(
+        &self,
+        engine: &Engine,
+        digest: Hash256,
+        code: impl FnOnce() -> Result<Cow<'c, [u8]>, Error>,
+    ) -> Result<Arc<Module>, Error> {
+        let name = name(engine, digest);
         let entry = self.entry(&name);
         // Held while compiling: nobody compiles the same program twice, and nobody waits for another one.
         let mut loaded = lock(&entry);
@@ -53,18 +69,24 @@ impl CodeCache {
     }
 
     fn entry(&self, name: &str) -> Entry {
-        let mut entries = lock(&self.loaded);
+        let mut entries = lock(&self.shared.loaded);
         entries.retain(|_, entry| is_wanted(entry));
         Arc::clone(entries.entry(name.to_owned()).or_default())
     }
 
-    fn load_or_compile(&self, engine: &Engine, name: &str, code: &[u8]) -> Result<Module, Error> {
-        let kept = self.directory.load(engine, name).map_err(|error| Error::io("code cache", error))?;
+    fn load_or_compile<'c>(
+        &self,
+        engine: &Engine,
+        name: &str,
+        code: impl FnOnce() -> Result<Cow<'c, [u8]>, Error>,
+    ) -> Result<Module, Error> {
+        let directory = &self.shared.directory;
+        let kept = directory.load(engine, name).map_err(|error| Error::io("code cache", error))?;
         if let Some(module) = kept {
             return Ok(module);
         }
-        let compiled = Module::new(engine, code).map_err(|error| Error::Refused(format!("{error:#}")))?;
-        self.directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
+        let compiled = Module::new(engine, code()?).map_err(|error| Error::Refused(format!("{error:#}")))?;
+        directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
         Ok(compiled)
     }
 }
@@ -130,7 +152,11 @@ mod tests {
         drop(compiling);
         drop((entry, other));
         let kept = cache.module(engine, &code(1)).expect("it compiles");
-        assert_eq!((lock(&cache.loaded).len(), Arc::strong_count(&kept)), (1, 1), "what nobody has is forgotten");
+        assert_eq!(
+            (lock(&cache.shared.loaded).len(), Arc::strong_count(&kept)),
+            (1, 1),
+            "what nobody has is forgotten"
+        );
         std::fs::remove_dir_all(&directory).ok();
     }
 }

@@ -39,6 +39,8 @@ use std::time::{Duration, Instant};
 
 /// Length of an I/O thread's time slice: it gets the processor soon after it wakes, and others soon after that.
 const IO_SLICE_NS: u64 = 100_000;
+/// Releases that are kept for freezing others on them: a base, and layers in use.
+const BASES_KEPT: usize = 4;
 /// Descriptors that are not for connections.
 const DESCRIPTORS_KEPT: u64 = 256;
 
@@ -64,6 +66,14 @@ pub struct CoreOptions {
     /// were.
     #[serde(default)]
     pub spin_us: Option<u32>,
+    /// Memory that releases may take, in bytes: of those that nobody uses, the least recently used leave beyond it.
+    /// Default 2 GiB.
+    #[serde(default = "resident_bytes_max")]
+    pub resident_bytes_max: u64,
+}
+
+fn resident_bytes_max() -> u64 {
+    EngineOptions::default().resident_bytes_max
 }
 
 impl CoreOptions {
@@ -76,6 +86,7 @@ impl CoreOptions {
             threads: 0,
             overflow_threads: 0,
             spin_us: None,
+            resident_bytes_max: resident_bytes_max(),
         }
     }
 
@@ -95,7 +106,7 @@ impl CoreOptions {
 
     fn engine(&self) -> EngineOptions {
         let paranoid = if self.paranoid { Paranoid::Every(1) } else { Paranoid::Off };
-        EngineOptions { protection: self.protection, paranoid }
+        EngineOptions { protection: self.protection, paranoid, resident_bytes_max: self.resident_bytes_max }
     }
 
     fn overflow(&self) -> overflow::Options {
@@ -202,6 +213,8 @@ pub struct Core {
     code_cache: CodeCache,
     router: Arc<Router<Current>>,
     tenants: Mutex<Tenants>,
+    /// Releases that others were frozen on lately: kept, with what freezing needs.
+    bases: Mutex<Vec<Arc<Release>>>,
     log: Arc<Log>,
     counters: Vec<Arc<ThreadCounters>>,
     /// `serve` runs.
@@ -256,6 +269,7 @@ impl Core {
             code_cache: CodeCache::open(&options.code_cache)?,
             router: Arc::default(),
             tenants: Mutex::default(),
+            bases: Mutex::default(),
             log: Arc::default(),
             counters,
             busy: AtomicBool::new(false),
@@ -273,6 +287,26 @@ impl Core {
     /// `Refused` or `InitFailed`: the program's fault, with the reason.
     pub fn freeze(&self, wasm: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
         freeze::freeze(&self.engine, &self.code_cache, wasm, limits)
+    }
+
+    /// Loads a bundle into the release in this directory and runs its start-up once; what that changes is the result's
+    /// image. Blocks up to the limits.
+    ///
+    /// # Errors
+    /// `Damaged` if a file does not have its digest; `Refused` or `InitFailed`: the bundle's fault, with the reason.
+    pub fn freeze_on(&self, parent: &Path, bundle: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
+        let parent = Release::load_shared(parent, &self.engine, &self.code_cache)?;
+        self.keep_base(&parent);
+        freeze::freeze_on(&parent, bundle, limits)
+    }
+
+    fn keep_base(&self, base: &Arc<Release>) {
+        let mut bases = lock(&self.bases);
+        bases.retain(|kept| !Arc::ptr_eq(kept, base));
+        bases.push(base.clone());
+        let dropped = (bases.len() > BASES_KEPT).then(|| bases.remove(0));
+        drop(bases);
+        drop(dropped);
     }
 
     /// Sends sample requests to the release in this directory, which nobody needs to be routed to. Blocks up to its limits
@@ -362,6 +396,7 @@ impl Core {
             threads: self.counters.iter().map(|counters| ThreadStats::from(&**counters)).collect(),
             retired: lock(&self.tenants).retired.clone(),
             sandboxes: self.engine.counters().snapshot(),
+            releases: self.engine.residency_stats(),
             log_dropped: self.log.dropped(),
             ..Stats::default()
         };

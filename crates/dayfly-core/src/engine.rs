@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::hostcalls::{self, Host};
+use crate::release::Parents;
+use crate::residency::{Residency, ResidencyStats};
 use crate::ticker::{Running, Ticker};
 use dayfly_sys::arena::{Arena, GC_HEAP_BYTES_MAX, GC_HEAP_GUARD_BYTES, GUARD_BYTES, MEMORY_RESERVATION_BYTES};
 use dayfly_sys::fault;
@@ -27,12 +29,20 @@ pub enum Paranoid {
 }
 
 /// How to set the engine up.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
     /// How first writes are noticed. Default: the best that the kernel allows.
     pub protection: Protection,
     /// How often restored memory is checked. Default: never.
     pub paranoid: Paranoid,
+    /// Memory that releases may take; idle ones leave beyond it. Default: 2 GiB.
+    pub resident_bytes_max: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        EngineOptions { protection: Protection::Auto, paranoid: Paranoid::Off, resident_bytes_max: 2 << 30 }
+    }
 }
 
 /// The engine. Cloning is cheap and gives the same engine.
@@ -49,6 +59,8 @@ struct Shared {
     protection: Protection,
     paranoid: Paranoid,
     counters: Counters,
+    residency: Residency,
+    parents: Parents,
 }
 
 impl Engine {
@@ -64,7 +76,10 @@ impl Engine {
         let linker = hostcalls::linker(&engine).map_err(|error| Error::Internal(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.weak()).map_err(|error| Error::io("ticker thread", error))?;
         let (paranoid, counters) = (options.paranoid, Counters::default());
-        Ok(Engine { shared: Arc::new(Shared { ticker, engine, linker, protection, paranoid, counters }) })
+        let residency = Residency::new(options.resident_bytes_max);
+        let parents = Parents::default();
+        let shared = Shared { ticker, engine, linker, protection, paranoid, counters, residency, parents };
+        Ok(Engine { shared: Arc::new(shared) })
     }
 
     /// The protection in use; never `Auto`.
@@ -80,6 +95,20 @@ impl Engine {
     /// What the sandboxes of this engine have done.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// Which releases are in memory, as figures.
+    pub fn residency_stats(&self) -> ResidencyStats {
+        self.shared.residency.stats()
+    }
+
+    pub(crate) fn residency(&self) -> &Residency {
+        &self.shared.residency
+    }
+
+    /// Releases that others stand on.
+    pub(crate) fn parents(&self) -> &Parents {
+        &self.shared.parents
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -2,17 +2,15 @@
 
 use crate::engine::{Counters, Engine};
 use crate::error::Error;
+use crate::janitor::drop_later;
 use crate::release::Release;
+use crate::residency::Lease;
 use crate::sandbox::{Restored, Sandbox};
 use dayfly_sys::PAGE_BYTES;
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
 
-/// Slots that may wait for the janitor; more are dropped by whoever ends them.
-const JANITOR_QUEUE_MAX: usize = 64;
 /// Slots that are given up for one that the process has no room for: strides and mappings come back with the first.
 const EVICTIONS_MAX: u32 = 4;
 
@@ -87,28 +85,51 @@ impl Pool {
         Pool { engine, options, kept: Vec::new(), places: HashMap::default(), last: 0, uses: 0, holdings }
     }
 
-    /// A clean sandbox of `release`: the kept one, or a new one (some microseconds).
+    /// A clean sandbox of `release`: the kept one, or a new one (some microseconds). Blocks while the release is loaded,
+    /// if it is not in memory.
     ///
     /// # Errors
-    /// `Io` or `Refused` if there is no room for a new one, `Internal` if the release is condemned.
+    /// `Io` or `Refused` if there is no room for a new one, `Damaged` if the release cannot be loaded, `Internal` if it
+    /// is condemned.
     pub fn take(&mut self, release: &Arc<Release>) -> Result<Lent<'_>, Error> {
-        let place = match self.find(release.id()) {
-            Some(place) if self.kept[place].dirty || release.condemned() => self.renew(place, release)?,
+        let place = match self.find_clean(release) {
             Some(place) => place,
-            None => self.make(release)?,
+            None => self.make(release, &release.lease()?)?,
         };
+        Ok(self.lend(place))
+    }
+
+    /// The same for threads that must not block. `None`: the release is not in memory.
+    ///
+    /// # Errors
+    /// As [`Pool::take`].
+    pub fn take_at_once(&mut self, release: &Arc<Release>) -> Result<Option<Lent<'_>>, Error> {
+        let place = match self.find_clean(release) {
+            Some(place) => place,
+            None => match release.lease_at_once() {
+                Some(lease) => self.make(release, &lease)?,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.lend(place)))
+    }
+
+    fn lend(&mut self, place: usize) -> Lent<'_> {
         self.uses += 1;
         self.last = place;
         let kept = &mut self.kept[place];
         (kept.used, kept.dirty) = (self.uses, true);
-        Ok(Lent { pool: self, place })
+        Lent { pool: self, place }
     }
 
-    /// Ends a slot that must not be used again, and makes another one.
-    #[cold]
-    fn renew(&mut self, place: usize, release: &Arc<Release>) -> Result<usize, Error> {
-        self.end(place);
-        self.make(release)
+    /// The slot of a release. One that must not be used again ends.
+    fn find_clean(&mut self, release: &Arc<Release>) -> Option<usize> {
+        let place = self.find(release.id())?;
+        if self.kept[place].dirty || release.condemned() {
+            self.end(place);
+            return None;
+        }
+        Some(place)
     }
 
     fn find(&self, release_id: u64) -> Option<usize> {
@@ -119,12 +140,12 @@ impl Pool {
     }
 
     #[cold]
-    fn make(&mut self, release: &Arc<Release>) -> Result<usize, Error> {
+    fn make(&mut self, release: &Arc<Release>, lease: &Arc<Lease>) -> Result<usize, Error> {
         if release.condemned() {
             let digest = release.digest();
             return Err(Error::Internal(format!("release `{digest}` is condemned: its restored memory was wrong")));
         }
-        let sandbox = self.new_sandbox(release)?;
+        let sandbox = self.new_sandbox(release, lease)?;
         let holdings = Holdings::of(&sandbox);
         self.holdings.add(holdings);
         while self.kept.len() >= self.options.slots_max.max(1) || (self.is_over_budget() && !self.kept.is_empty()) {
@@ -137,15 +158,15 @@ impl Pool {
     }
 
     /// Makes a sandbox; if the process has no room for one, in place of some that are kept here and idle.
-    fn new_sandbox(&mut self, release: &Arc<Release>) -> Result<Sandbox, Error> {
-        let mut made = Sandbox::new(release);
+    fn new_sandbox(&mut self, release: &Arc<Release>, lease: &Arc<Lease>) -> Result<Sandbox, Error> {
+        let mut made = Sandbox::of(release, lease.clone());
         for _ in 0..EVICTIONS_MAX {
             if !matches!(made, Err(Error::Io { .. })) || self.kept.is_empty() {
                 break;
             }
             // Dropped at once: what it held is wanted now, not when the janitor gets to it.
             drop(self.evict());
-            made = Sandbox::new(release);
+            made = Sandbox::of(release, lease.clone());
         }
         let sandbox = made?;
         if release.paranoid_every() > 0 && !sandbox.equals_image() {
@@ -213,26 +234,11 @@ impl Pool {
 }
 
 /// Drops a sandbox: a small one at once (4-10 us), one with many pages on the janitor's thread, because giving pages
-/// back takes time that other requests wait for. So does the end of a release (8 ms for an image of 60 MiB), which is
-/// what dropping its last sandbox means once it was replaced.
+/// back takes time that other requests wait for.
 fn drop_soon(sandbox: Sandbox) {
-    let ends_release = Arc::strong_count(sandbox.release()) == 1;
-    if (ends_release || !sandbox.restores_quickly())
-        && let Some(janitor) = janitor()
-    {
-        // If the queue is full the sandbox comes back in the error, and is dropped here after all.
-        janitor.try_send(sandbox).ok();
+    if !sandbox.restores_quickly() {
+        drop_later(sandbox);
     }
-}
-
-fn janitor() -> Option<&'static SyncSender<Sandbox>> {
-    static JANITOR: OnceLock<Option<SyncSender<Sandbox>>> = OnceLock::new();
-    let start = || {
-        let (sender, receiver) = sync_channel::<Sandbox>(JANITOR_QUEUE_MAX);
-        let work = move || receiver.into_iter().for_each(drop);
-        thread::Builder::new().name("dayfly-janitor".to_owned()).spawn(work).ok().map(|_| sender)
-    };
-    JANITOR.get_or_init(start).as_ref()
 }
 
 /// A sandbox for one request. Dropping it restores its slot, or ends it.

@@ -1,21 +1,28 @@
-//! A release in memory: its code linked, its image in a sealed memory file, ready for slots.
+//! A release: a name and a few facts, and while it is wanted, its code linked and its image in a sealed memory file.
+//!
+//! A release may stand on another one, its parent: it runs the parent's code over the parent's image with some pages
+//! of its own. Parents are found beside it, by their digest, and are in memory once however many stand on them.
 
 use crate::code_cache::{CodeCache, Hash256, hex};
 use crate::engine::{Engine, Paranoid};
 use crate::error::Error;
-use crate::freeze::Snapshot;
-use crate::hostcalls::Host;
+use crate::freeze::{Snapshot, Workbench};
 use crate::instrumented;
 use crate::limits::Limits;
+use crate::residency::{Lease, Resident};
+use dayfly_sys::PAGE_BYTES;
 use dayfly_sys::image::SealedImage;
-use dayfly_wasm::image::Image;
+use dayfly_wasm::image::{Delta, Image};
 use dayfly_wasm::{Fresh, Layout, abi};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use wasmtime::{InstancePre, Module};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Releases that may stand on each other: a base, layers, a tenant.
+const GENERATIONS_MAX: u32 = 8;
 
 /// `manifest.json` of a release directory, which is named by the SHA-256 of this file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,8 +31,12 @@ pub struct Manifest {
     pub abi: u32,
     /// `compiled`, `python` or `wasm`; for people.
     pub tier: String,
-    /// SHA-256 of `code.wasm`, in hexadecimal.
-    pub code_sha256: String,
+    /// Digest of the release that this one stands on: then `image` is a delta on that one's, and the code is its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// SHA-256 of `code.wasm`, in hexadecimal; absent with a parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
     /// SHA-256 of `image`, in hexadecimal.
     pub image_sha256: String,
     /// Where the host finds its things in the program's memory.
@@ -38,56 +49,103 @@ pub struct Manifest {
     pub limits: Limits,
     /// SHA-256 of `source.tar`, in hexadecimal.
     pub source_sha256: String,
+    /// Pages of the memory that a request is expected to write to. Only a hint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<u32>,
 }
 
-/// A release, resident: its image is in memory and its code is mapped.
+/// A release that can serve. In memory are its facts; its image and code only while they are leased, or idle within the
+/// budget of the engine.
 pub struct Release {
     id: u64,
     digest: String,
+    image_sha256: Hash256,
     limits: Limits,
     layout: Layout,
     takes: u32,
     fresh: Option<Fresh>,
     engine: Engine,
-    /// Held so that other releases of the same program find it in the cache.
-    _module: Arc<Module>,
-    instance: InstancePre<Host>,
-    image: Arc<SealedImage>,
     /// Octets of memory that the guest has when a request begins.
     size: usize,
+    generation: u32,
+    source: Source,
+    /// The lease that others of it have. Locked while it is loaded.
+    lease: Mutex<Weak<Lease>>,
+    wanted: Arc<AtomicBool>,
     /// The hot set of the last slot that ended: what a new one is expected to write to.
     expected_writes: Mutex<Vec<u32>>,
     condemned: AtomicBool,
+    /// For freezing releases that stand on this one.
+    workbench: Mutex<Option<Workbench>>,
+    /// After everything that may lease it.
+    parent: Option<Arc<Release>>,
+}
+
+/// Where a release comes from when it is wanted and not in memory.
+enum Source {
+    /// Its directory; the digest of the code if it has some of its own.
+    Directory { directory: PathBuf, code_sha256: Option<Hash256>, cache: CodeCache },
+    /// It was made here, and stays.
+    Memory { _stays: Arc<Lease> },
 }
 
 impl Release {
-    /// Reads and checks a release directory. What was checked is what is used: files are read once.
+    /// Reads and checks a release directory, and those of its parents beside it. What was checked is what is used: files
+    /// are read once. Afterwards it is in memory, and idle.
     ///
     /// # Errors
     /// `Damaged` if a file is missing or does not have its digest, `Refused` if the program cannot run here.
     pub fn load(directory: &Path, engine: &Engine, cache: &CodeCache) -> Result<Arc<Release>, Error> {
         let files = Files::open(directory);
-        let manifest_json = files.read("manifest.json", &files.release)?;
+        let manifest_json = files.read("manifest.json", &digest_of(&files.release).map_err(|e| files.damaged(e))?)?;
         let manifest: Manifest =
             serde_json::from_slice(&manifest_json).map_err(|error| files.damaged(format!("manifest.json: {error}")))?;
         if manifest.abi != abi::VERSION {
             return Err(Error::Refused(format!("release `{}` is for guest ABI {}", files.release, manifest.abi)));
         }
-        let code = files.read("code.wasm", &manifest.code_sha256)?;
-        let image = files.read("image", &manifest.image_sha256)?;
+        let hash = |text: &str| digest_of(text).map_err(|reason| files.damaged(reason));
+        let image_sha256 = hash(&manifest.image_sha256)?;
+        let code_sha256 = manifest.code_sha256.as_deref().map(hash).transpose()?;
+        let parent = match &manifest.parent {
+            Some(parent) => {
+                hash(parent)?;
+                Some(Release::load_shared(&directory.with_file_name(parent), engine, cache)?)
+            }
+            None => None,
+        };
+        let code = match (&parent, code_sha256) {
+            (None, Some(digest)) => Some(files.read("code.wasm", &digest)?),
+            (Some(_), None) => None,
+            _ => return Err(files.damaged("a release has either code or a parent".to_owned())),
+        };
+        let image = files.read("image", &image_sha256)?;
+        let source = Origin::Directory { directory, code_sha256, cache };
         let parts = Parts {
             digest: files.release.clone(),
-            code: &code,
+            parent,
+            code: code.as_deref(),
             image: &image,
+            image_sha256,
             layout: manifest.layout,
             takes: manifest.takes,
             fresh: manifest.fresh,
             limits: manifest.limits,
+            writes: manifest.writes,
         };
-        Release::assemble(engine, cache, parts)
+        Release::assemble(engine, Some(cache), parts, source)
     }
 
-    /// A release straight from a snapshot, for rehearsals, tests and benchmarks.
+    /// As [`Release::load`], but the release that is known by this digest, if there is one.
+    ///
+    /// # Errors
+    /// As [`Release::load`].
+    pub fn load_shared(directory: &Path, engine: &Engine, cache: &CodeCache) -> Result<Arc<Release>, Error> {
+        let digest = directory.file_name().unwrap_or_default().to_string_lossy();
+        engine.parents().get(&digest, || Release::load(directory, engine, cache))
+    }
+
+    /// A release straight from a snapshot, for rehearsals, tests and benchmarks. It stays in memory. Its parent must be
+    /// loaded.
     ///
     /// # Errors
     /// `Refused` if the program cannot run here.
@@ -97,44 +155,97 @@ impl Release {
         snapshot: &Snapshot,
         limits: &Limits,
     ) -> Result<Arc<Release>, Error> {
+        let image_sha256: Hash256 = Sha256::digest(&snapshot.image).into();
         let mut digest = Sha256::new();
         digest.update(Sha256::digest(&snapshot.code));
-        digest.update(Sha256::digest(&snapshot.image));
+        digest.update(image_sha256);
+        let parent = match &snapshot.parent {
+            None => None,
+            Some(parent) => {
+                let unknown = || Err(Error::Refused(format!("there is no release `{parent}` to stand on")));
+                Some(engine.parents().get(parent, unknown)?)
+            }
+        };
         let parts = Parts {
             digest: hex(&digest.finalize().into()),
-            code: &snapshot.code,
+            code: parent.is_none().then_some(&snapshot.code),
+            parent,
             image: &snapshot.image,
+            image_sha256,
             layout: snapshot.layout,
             takes: snapshot.takes,
             fresh: snapshot.fresh,
             limits: *limits,
+            writes: snapshot.writes.clone(),
         };
-        Release::assemble(engine, cache, parts)
+        Release::assemble(engine, Some(cache), parts, Origin::Memory)
     }
 
-    fn assemble(engine: &Engine, cache: &CodeCache, parts: Parts<'_>) -> Result<Arc<Release>, Error> {
+    /// The same on a parent that the caller has.
+    pub(crate) fn on(parent: &Arc<Release>, snapshot: &Snapshot, limits: &Limits) -> Result<Arc<Release>, Error> {
+        let parts = Parts {
+            digest: hex(&Sha256::digest(&snapshot.image).into()),
+            parent: Some(parent.clone()),
+            code: None,
+            image: &snapshot.image,
+            image_sha256: [0; 32],
+            layout: snapshot.layout,
+            takes: snapshot.takes,
+            fresh: snapshot.fresh,
+            limits: *limits,
+            writes: Vec::new(),
+        };
+        Release::assemble(&parent.engine, None, parts, Origin::Memory)
+    }
+
+    fn assemble(
+        engine: &Engine,
+        cache: Option<&CodeCache>,
+        parts: Parts<'_>,
+        origin: Origin<'_>,
+    ) -> Result<Arc<Release>, Error> {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let image = parts.image()?;
-        parts.check_code()?;
+        parts.check()?;
+        let parent = parts.parent.as_ref().map(|parent| parent.lease()).transpose()?;
+        let image = parts.image(parent.as_deref())?;
         let size = parts.guest_bytes(&image);
-        let image = SealedImage::new(parts.layout.memory_bytes as usize, image.pages());
-        let image = image.map_err(|error| Error::io("memory file for an image", error))?;
-        let module = cache.module(engine.wasmtime(), parts.code)?;
-        let instance = engine.link(&module)?;
+        let (module, instance) = match (&parent, parts.code.zip(cache)) {
+            (Some(parent), _) => (parent.module().clone(), parent.instance.clone()),
+            (None, Some((code, cache))) => {
+                let module = cache.module(engine.wasmtime(), code)?;
+                let instance = engine.link(&module)?;
+                (module, instance)
+            }
+            (None, None) => return Err(parts.damaged("it has no code")),
+        };
+        let (id, wanted) = (IDS.fetch_add(1, Ordering::Relaxed), Arc::new(AtomicBool::new(true)));
+        let resident = engine.residency().enter(image, module, instance, parent);
+        let lease = engine.residency().lease(id, &wanted, resident);
+        let place = Mutex::new(Arc::downgrade(&lease));
+        let source = match origin {
+            Origin::Memory => Source::Memory { _stays: lease },
+            Origin::Directory { directory, code_sha256, cache } => {
+                Source::Directory { directory: directory.to_owned(), code_sha256, cache: cache.clone() }
+            }
+        };
         Ok(Arc::new(Release {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
+            id,
             digest: parts.digest,
+            image_sha256: parts.image_sha256,
             limits: parts.limits,
             layout: parts.layout,
             takes: parts.takes,
             fresh: parts.fresh,
             engine: engine.clone(),
-            _module: module,
-            instance,
-            image: Arc::new(image),
             size,
-            expected_writes: Mutex::default(),
+            generation: parts.parent.as_ref().map_or(0, |parent| parent.generation + 1),
+            source,
+            lease: place,
+            wanted,
+            expected_writes: Mutex::new(parts.writes),
             condemned: AtomicBool::new(false),
+            workbench: Mutex::default(),
+            parent: parts.parent,
         }))
     }
 
@@ -146,6 +257,11 @@ impl Release {
     /// The release's digest in hexadecimal, which is its name.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// SHA-256 of its image file.
+    pub(crate) fn image_sha256(&self) -> &Hash256 {
+        &self.image_sha256
     }
 
     /// What a request may use.
@@ -168,6 +284,24 @@ impl Release {
         self.fresh
     }
 
+    /// The release that this one stands on.
+    pub fn parent(&self) -> Option<&Arc<Release>> {
+        self.parent.as_ref()
+    }
+
+    /// Whether its image and code are in memory now.
+    pub fn is_resident(&self) -> bool {
+        self.lease_at_once().is_some()
+    }
+
+    /// Memory that it takes beyond its parent's while it is resident. Loads it.
+    ///
+    /// # Errors
+    /// As [`Release::load`].
+    pub fn resident_bytes(&self) -> Result<u64, Error> {
+        Ok(self.lease()?.bytes())
+    }
+
     /// Whether a check found restored memory unlike the image: this release must not be used any more.
     pub fn condemned(&self) -> bool {
         self.condemned.load(Ordering::Relaxed)
@@ -181,14 +315,6 @@ impl Release {
         &self.engine
     }
 
-    pub(crate) fn instance(&self) -> &InstancePre<Host> {
-        &self.instance
-    }
-
-    pub(crate) fn image(&self) -> &Arc<SealedImage> {
-        &self.image
-    }
-
     pub(crate) fn size(&self) -> usize {
         self.size
     }
@@ -197,12 +323,82 @@ impl Release {
         &self.expected_writes
     }
 
+    pub(crate) fn workbench(&self) -> MutexGuard<'_, Option<Workbench>> {
+        lock(&self.workbench)
+    }
+
+    pub(crate) fn note_cold_request(&self) {
+        self.engine.residency().count_cold_request();
+    }
+
     pub(crate) fn paranoid_every(&self) -> u32 {
         match self.engine.paranoid() {
             Paranoid::Off => 0,
             Paranoid::Every(restores) => restores,
         }
     }
+
+    // ---- residency ----
+
+    /// Keeps the release in memory; loads it if it is not there.
+    pub(crate) fn lease(&self) -> Result<Arc<Lease>, Error> {
+        let mut place = lock(&self.lease);
+        if let Some(lease) = self.lease_in_memory(&mut place) {
+            return Ok(lease);
+        }
+        let resident = self.load_again()?;
+        Ok(self.lease_of(&mut place, resident))
+    }
+
+    /// The same if it is in memory and nobody is loading it.
+    pub(crate) fn lease_at_once(&self) -> Option<Arc<Lease>> {
+        self.lease_in_memory(&mut *self.lease.try_lock().ok()?)
+    }
+
+    fn lease_in_memory(&self, place: &mut Weak<Lease>) -> Option<Arc<Lease>> {
+        place.upgrade().or_else(|| {
+            let idle = self.engine.residency().take(self.id)?;
+            Some(self.lease_of(place, idle))
+        })
+    }
+
+    fn lease_of(&self, place: &mut Weak<Lease>, resident: Arc<Resident>) -> Arc<Lease> {
+        let lease = self.engine.residency().lease(self.id, &self.wanted, resident);
+        *place = Arc::downgrade(&lease);
+        lease
+    }
+
+    /// From the same files as before: they are checked by their digests, and what they say was checked the first time.
+    fn load_again(&self) -> Result<Arc<Resident>, Error> {
+        let Source::Directory { directory, code_sha256, cache } = &self.source else {
+            return Err(Error::Internal(format!("release `{}` has left memory", self.digest)));
+        };
+        let files = Files::open(directory);
+        let parent = self.parent.as_ref().map(|parent| parent.lease()).transpose()?;
+        let octets = files.read("image", &self.image_sha256)?;
+        let image = sealed(&octets, parent.as_deref()).map_err(|failed| failed.of(&self.digest))?;
+        let (module, instance) = match (&parent, code_sha256) {
+            (None, Some(digest)) => {
+                let code = || files.read("code.wasm", digest).map(Cow::Owned);
+                let module = cache.module_of(self.engine.wasmtime(), *digest, code)?;
+                let instance = self.engine.link(&module)?;
+                (module, instance)
+            }
+            (Some(parent), _) => (parent.module().clone(), parent.instance.clone()),
+            (None, None) => return Err(files.damaged("it has no code".to_owned())),
+        };
+        Ok(self.engine.residency().enter(image, module, instance, parent))
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.engine.residency().forget(self.id, &self.wanted);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Release {
@@ -211,15 +407,48 @@ impl std::fmt::Debug for Release {
     }
 }
 
+/// Releases that others stand on, by digest: each is known once as long as anybody has it.
+#[derive(Default)]
+pub(crate) struct Parents {
+    known: Mutex<std::collections::HashMap<String, Weak<Release>>>,
+}
+
+impl Parents {
+    fn get(&self, digest: &str, load: impl FnOnce() -> Result<Arc<Release>, Error>) -> Result<Arc<Release>, Error> {
+        if let Some(known) = lock(&self.known).get(digest).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        // Without the lock: the parent may have one itself. If two threads load it, the first is kept.
+        let loaded = load()?;
+        let mut known = lock(&self.known);
+        known.retain(|_, release| release.strong_count() > 0);
+        if let Some(first) = known.get(digest).and_then(Weak::upgrade) {
+            return Ok(first);
+        }
+        known.insert(digest.to_owned(), Arc::downgrade(&loaded));
+        Ok(loaded)
+    }
+}
+
+/// Where the parts come from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    Directory { directory: &'a Path, code_sha256: Option<Hash256>, cache: &'a CodeCache },
+    Memory,
+}
+
 /// What a release is made of, checked as far as digests go.
 struct Parts<'a> {
     digest: String,
-    code: &'a [u8],
+    parent: Option<Arc<Release>>,
+    code: Option<&'a [u8]>,
     image: &'a [u8],
+    image_sha256: Hash256,
     layout: Layout,
     takes: u32,
     fresh: Option<Fresh>,
     limits: Limits,
+    writes: Vec<u32>,
 }
 
 impl Parts<'_> {
@@ -227,12 +456,17 @@ impl Parts<'_> {
         Error::Damaged { release: self.digest.clone(), reason: reason.into() }
     }
 
-    /// The image, if it, the layout and the limits fit together: the host writes and reads where the layout says.
-    fn image(&self) -> Result<Image, Error> {
-        let layout = &self.layout;
+    /// Whether layout, limits, code and parent fit together: the host writes and reads where the layout says.
+    fn check(&self) -> Result<(), Error> {
+        let (layout, limit) = (&self.layout, self.limits.memory_bytes_max);
         let expected = layout.host_page_offset.checked_add(abi::WASM_PAGE_BYTES);
+        // The limit of a release that stands on another one is in its memory.
+        let limit_fits = match self.parent {
+            None => layout.host_page_offset == limit,
+            Some(_) => (1..=layout.host_page_offset).contains(&limit),
+        };
         let memory_fits = expected == Some(layout.memory_bytes)
-            && layout.host_page_offset == self.limits.memory_bytes_max
+            && limit_fits
             && layout.memory_bytes <= 1 << 32
             && layout.host_page_offset.is_multiple_of(abi::WASM_PAGE_BYTES);
         let host_page_fits = layout.size_cell_offset == layout.host_page_offset
@@ -241,26 +475,106 @@ impl Parts<'_> {
         if !memory_fits || !host_page_fits || self.takes & !abi::takes::ALL != 0 {
             return Err(self.damaged("the manifest contradicts itself"));
         }
-        let image = Image::decode(self.image).map_err(|error| self.damaged(format!("image: {error}")))?;
-        if image.memory_bytes() != layout.memory_bytes {
-            return Err(self.damaged("the image is not as long as the memory"));
+        match &self.parent {
+            Some(parent) if parent.layout != *layout || parent.fresh != self.fresh => {
+                Err(self.damaged("the manifest contradicts that of its parent"))
+            }
+            Some(parent) if parent.generation + 1 >= GENERATIONS_MAX => {
+                Err(self.damaged(format!("more than {GENERATIONS_MAX} releases stand on each other")))
+            }
+            Some(_) => Ok(()),
+            // Before anything of it is compiled.
+            None => instrumented::check(self.code.unwrap_or_default(), layout, self.fresh)
+                .map_err(|reason| self.damaged(reason)),
         }
-        Ok(image)
     }
 
-    /// The code, if it is what the manifest says: before anything of it is compiled.
-    fn check_code(&self) -> Result<(), Error> {
-        instrumented::check(self.code, &self.layout, self.fresh).map_err(|reason| self.damaged(reason))
+    fn image(&self, parent: Option<&Lease>) -> Result<SealedImage, Error> {
+        let decoded = Decoded::of(self.image, parent.is_some()).map_err(|failed| failed.of(&self.digest))?;
+        if decoded.memory_bytes() != self.layout.memory_bytes {
+            return Err(self.damaged("the image is not as long as the memory"));
+        }
+        if let (Decoded::Delta(delta), Some(parent)) = (&decoded, &self.parent)
+            && *delta.base() != parent.image_sha256
+        {
+            return Err(self.damaged("the image is a delta on another one than its parent's"));
+        }
+        decoded.seal(parent).map_err(|failed| failed.of(&self.digest))
     }
 
     /// Octets of memory that the guest has in this image.
-    fn guest_bytes(&self, image: &Image) -> usize {
+    fn guest_bytes(&self, image: &SealedImage) -> usize {
         let offset = self.layout.size_cell_offset as usize;
-        let (page, at) = ((offset / dayfly_sys::PAGE_BYTES) as u32, offset % dayfly_sys::PAGE_BYTES);
-        let cell = image.page(page).and_then(|page| page.get(at..at + 4)).and_then(|cell| cell.try_into().ok());
-        let pages = cell.map_or(0, u32::from_le_bytes);
-        (u64::from(pages) * abi::WASM_PAGE_BYTES).min(self.layout.host_page_offset) as usize
+        let page = image.octets((offset / PAGE_BYTES) as u32);
+        let cell = page[offset % PAGE_BYTES..].first_chunk().copied().map_or(0, u32::from_le_bytes);
+        (u64::from(cell) * abi::WASM_PAGE_BYTES).min(self.layout.host_page_offset) as usize
     }
+}
+
+/// An image file, read.
+enum Decoded {
+    Image(Image),
+    Delta(Delta),
+}
+
+/// Why there is no image.
+enum NoImage {
+    Damaged(String),
+    System(std::io::Error),
+}
+
+impl NoImage {
+    fn of(self, release: &str) -> Error {
+        match self {
+            NoImage::Damaged(reason) => Error::Damaged { release: release.to_owned(), reason },
+            NoImage::System(error) => Error::io("memory file for an image", error),
+        }
+    }
+}
+
+impl Decoded {
+    fn of(octets: &[u8], is_delta: bool) -> Result<Decoded, NoImage> {
+        let damaged = |error: dayfly_wasm::Error| NoImage::Damaged(format!("image: {error}"));
+        if is_delta {
+            return Delta::decode(octets).map(Decoded::Delta).map_err(damaged);
+        }
+        Image::decode(octets).map(Decoded::Image).map_err(damaged)
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        match self {
+            Decoded::Image(image) => image.memory_bytes(),
+            Decoded::Delta(delta) => delta.memory_bytes(),
+        }
+    }
+
+    fn seal(&self, parent: Option<&Lease>) -> Result<SealedImage, NoImage> {
+        let sealed = match (self, parent) {
+            (Decoded::Image(image), None) => SealedImage::new(image.memory_bytes() as usize, image.pages()),
+            (Decoded::Delta(delta), Some(parent)) => SealedImage::over(&parent.image, delta.pages()),
+            _ => return Err(NoImage::Damaged("image: a delta needs a parent".to_owned())),
+        };
+        sealed.map_err(NoImage::System)
+    }
+}
+
+fn sealed(octets: &[u8], parent: Option<&Lease>) -> Result<SealedImage, NoImage> {
+    Decoded::of(octets, parent.is_some())?.seal(parent)
+}
+
+/// A digest as manifests and directories name it.
+fn digest_of(text: &str) -> Result<Hash256, String> {
+    let bad = || format!("`{}` is no digest", text.escape_debug());
+    let octets = text.as_bytes();
+    if octets.len() != 64 || !octets.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(bad());
+    }
+    let mut digest = [0; 32];
+    for (octet, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *octet = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(digest)
 }
 
 /// The files of a release directory.
@@ -280,11 +594,11 @@ impl<'a> Files<'a> {
     }
 
     /// The octets of a file, which must have the given digest.
-    fn read(&self, name: &str, sha256: &str) -> Result<Vec<u8>, Error> {
+    fn read(&self, name: &str, sha256: &Hash256) -> Result<Vec<u8>, Error> {
         let octets =
             std::fs::read(self.directory.join(name)).map_err(|error| self.damaged(format!("{name}: {error}")))?;
         let digest: Hash256 = Sha256::digest(&octets).into();
-        if hex(&digest) == sha256 {
+        if digest == *sha256 {
             return Ok(octets);
         }
         Err(self.damaged(format!("{name} does not have the digest that it should")))

@@ -17,6 +17,7 @@ use crate::meter::Meter;
 pub use crate::meter::{Allowance, Lane};
 use crate::release::Release;
 use crate::reply::{self, Unread};
+use crate::residency::Lease;
 use dayfly_sys::guest::Guest;
 use dayfly_wasm::abi::{export, takes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +47,8 @@ pub struct Sandbox {
     instance: Instance,
     entry: TypedFunc<u32, u32>,
     places: Places,
+    /// Ends before the release.
+    _lease: Arc<Lease>,
     release: Arc<Release>,
     cpu_ns: u64,
     /// A run was stopped in the middle: what it left behind is not worth knowing.
@@ -65,17 +68,21 @@ struct Checks {
 }
 
 impl Sandbox {
-    /// Makes a clean sandbox.
+    /// Makes a clean sandbox. Blocks if the release is not in memory.
     ///
     /// # Errors
-    /// `Io` or `Refused` if there is no room for one.
+    /// `Io` or `Refused` if there is no room for one, `Damaged` if the release cannot be loaded.
     pub fn new(release: &Arc<Release>) -> Result<Sandbox, Error> {
+        Sandbox::of(release, release.lease()?)
+    }
+
+    /// Makes a clean sandbox of a release that is in memory.
+    pub(crate) fn of(release: &Arc<Release>, lease: Arc<Lease>) -> Result<Sandbox, Error> {
         let engine = release.engine();
         let idle = Allowance { lane: Lane::Inline, cpu_ns_max: 0, wall_deadline: None };
         let host = Host::new(Phase::Request, Meter::start(idle), LogLimits::from(release.limits()));
         let host_page_offset = release.layout().host_page_offset as usize;
-        let (mut guest, instance, places) =
-            new_guest(engine, release.instance(), host, release.image(), host_page_offset)?;
+        let (mut guest, instance, places) = new_guest(engine, &lease.instance, host, &lease.image, host_page_offset)?;
         let entry = instance.get_typed_func(guest.context(), export::ENTRY);
         let entry = entry.map_err(|error| Error::Refused(format!("export `{}`: {error:#}", export::ENTRY)))?;
         let every = release.paranoid_every();
@@ -89,6 +96,7 @@ impl Sandbox {
             instance,
             entry,
             places,
+            _lease: lease,
             release,
             cpu_ns: 0,
             aborted: false,
@@ -277,7 +285,12 @@ impl Sandbox {
         self.guest.check_all().is_none()
     }
 
-    /// Pages restored after each request.
+    /// The pages restored after each request, in no order.
+    pub fn hot(&self) -> impl Iterator<Item = u32> + '_ {
+        self.guest.hot()
+    }
+
+    /// Their number.
     pub fn hot_pages(&self) -> usize {
         self.guest.hot_pages()
     }
@@ -373,7 +386,8 @@ mod tests {
     #[test]
     fn a_difference_condemns_the_release() {
         for protection in [Protection::Auto, Protection::Mprotect] {
-            let release = release(&EngineOptions { protection, paranoid: Paranoid::Every(1) });
+            let release =
+                release(&EngineOptions { protection, paranoid: Paranoid::Every(1), ..EngineOptions::default() });
             let engine = release.engine().clone();
             let mut pool = Pool::new(release.engine(), PoolOptions::default());
             for _ in 0..3 {

@@ -142,9 +142,15 @@ impl Server {
             return Ok(Served::Later);
         }
 
-        // A clean slot of a resident release, lent to this one request. Limits, traps and hostcalls live inside.
+        // A clean slot of a release in memory, lent to this one request. Limits, traps and hostcalls live inside.
         let trial = self.lanes.begin(tenant);
-        let mut sandbox = self.slots.take(current).map_err(|error| no_slot(&error, id, &self.shared.log))?;
+        let taken = self.slots.take_at_once(current).map_err(|error| no_slot(&error, id, &self.shared.log))?;
+        let Some(mut sandbox) = taken else {
+            // The other lane may wait for the disk.
+            current.release.note_cold_request();
+            elsewhere.hand_over(Lane::Overflow, id, current, &request, ticket, Spent::default());
+            return Ok(Served::Later);
+        };
         let result = sandbox.call(&request, &INLINE, &mut self.answer);
         let ended = Ended::of(&result, &sandbox);
         drop(sandbox); // restores or discards its slot: part of what the request costs

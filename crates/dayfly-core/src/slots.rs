@@ -57,11 +57,24 @@ impl Slots {
     /// # Errors
     /// As [`Pool::take`].
     pub fn take(&mut self, current: &Current) -> Result<Lent<'_>, Error> {
+        self.serve(current);
+        self.pool.take(&current.release)
+    }
+
+    /// The same for threads that must not block. `None`: the release is not in memory.
+    ///
+    /// # Errors
+    /// As [`Pool::take`].
+    pub fn take_at_once(&mut self, current: &Current) -> Result<Option<Lent<'_>>, Error> {
+        self.serve(current);
+        self.pool.take_at_once(&current.release)
+    }
+
+    fn serve(&mut self, current: &Current) {
         let (index, release_id) = (current.tenant.index, current.release.id());
         if self.served.get(index) != Some(&release_id) {
             self.replace(index, release_id);
         }
-        self.pool.take(&current.release)
     }
 
     #[cold]

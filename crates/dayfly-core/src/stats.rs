@@ -3,6 +3,7 @@
 use crate::engine::CountersSnapshot;
 use crate::error::Cause;
 use crate::event_loop::Gauges;
+use crate::residency::ResidencyStats;
 use crate::sandbox::Lane;
 use dayfly_http1::Rule;
 use serde::Serialize;
@@ -319,6 +320,8 @@ pub struct Stats {
     pub blocking: LaneStats,
     /// What the sandboxes of the core have done.
     pub sandboxes: CountersSnapshot,
+    /// Which releases are in memory.
+    pub releases: ResidencyStats,
     /// Log records lost because nobody drained them in time.
     pub log_dropped: u64,
 }

@@ -8,42 +8,10 @@ use dayfly_core::freeze::Snapshot;
 use dayfly_core::limits::Limits;
 use dayfly_core::release::{Manifest, Release};
 use dayfly_core::sandbox::Sandbox;
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::{Bench, PAGE, ask, protections};
-
-fn sha256(octets: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(octets).iter().fold(String::new(), |mut text, octet| {
-        write!(text, "{octet:02x}").expect("text grows");
-        text
-    })
-}
-
-/// Writes a release as the registry does.
-fn record(bench: &Bench, snapshot: &Snapshot, change: impl FnOnce(&mut Manifest)) -> PathBuf {
-    let mut manifest = Manifest {
-        abi: 1,
-        tier: "wasm".to_owned(),
-        code_sha256: sha256(&snapshot.code),
-        image_sha256: sha256(&snapshot.image),
-        layout: snapshot.layout,
-        takes: snapshot.takes,
-        fresh: snapshot.fresh,
-        limits: Limits::default(),
-        source_sha256: sha256(b""),
-    };
-    change(&mut manifest);
-    let manifest = serde_json::to_vec(&manifest).expect("a manifest is JSON");
-    let directory = bench.directory.0.join("releases").join(sha256(&manifest));
-    fs::create_dir_all(&directory).expect("a directory");
-    fs::write(directory.join("manifest.json"), &manifest).expect("a file");
-    fs::write(directory.join("code.wasm"), &snapshot.code).expect("a file");
-    fs::write(directory.join("image"), &snapshot.image).expect("a file");
-    directory
-}
+use support::{Bench, PAGE, ask, protections, record};
 
 fn hello(bench: &Bench) -> Snapshot {
     bench.freeze(&support::wasm("hello"), &Limits::default()).expect("it freezes")

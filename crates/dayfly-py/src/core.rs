@@ -40,6 +40,21 @@ impl Core {
         Ok((PyBytes::new(py, &snapshot.code), PyBytes::new(py, &snapshot.image), facts))
     }
 
+    /// Load a bundle into the release in a directory and run its start-up; blocks up to the limits.
+    fn freeze_on<'py>(
+        &self,
+        py: Python<'py>,
+        parent: &str,
+        bundle: &[u8],
+        limits: &str,
+    ) -> PyResult<(Bound<'py, PyBytes>, String)> {
+        let limits = from_json("limits", limits)?;
+        let snapshot = py.detach(|| self.0.freeze_on(Path::new(parent), bundle, &limits));
+        let snapshot = snapshot.map_err(|error| to_python(&error))?;
+        let facts = to_json(&Facts::of(&snapshot))?;
+        Ok((PyBytes::new(py, &snapshot.image), facts))
+    }
+
     /// Send sample requests to a release that nobody needs to be routed to; blocks up to its limits for each.
     fn rehearse(&self, py: Python<'_>, release: &str, samples: &str) -> PyResult<String> {
         let samples: Vec<Sample> = from_json("samples", samples)?;
@@ -100,7 +115,9 @@ struct Facts<'a> {
     layout: &'a Layout,
     takes: u32,
     fresh: Option<Fresh>,
+    writes: &'a [u32],
     init_log: &'a [(u8, String)],
+    facts: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 impl Facts<'_> {
@@ -109,7 +126,9 @@ impl Facts<'_> {
             layout: &snapshot.layout,
             takes: snapshot.takes,
             fresh: snapshot.fresh,
+            writes: &snapshot.writes,
             init_log: &snapshot.init_log.lines,
+            facts: &snapshot.facts,
         }
     }
 }

@@ -7,8 +7,10 @@ use dayfly_core::error::Stop;
 use dayfly_core::freeze::{Snapshot, freeze};
 use dayfly_core::limits::Limits;
 use dayfly_core::message::{Answer, Request};
-use dayfly_core::release::Release;
+use dayfly_core::release::{Manifest, Release};
 use dayfly_core::sandbox::{Allowance, Lane, Sandbox};
+use sha2::{Digest, Sha256};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -52,7 +54,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(protection: Protection) -> Bench {
-        Bench::with(&EngineOptions { protection, paranoid: Paranoid::Every(1) })
+        Bench::with(&EngineOptions { protection, paranoid: Paranoid::Every(1), ..EngineOptions::default() })
     }
 
     pub fn with(options: &EngineOptions) -> Bench {
@@ -128,4 +130,41 @@ impl Numbers {
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
+}
+
+pub fn sha256(octets: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(octets).iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").expect("text grows");
+        text
+    })
+}
+
+/// Writes a release as the registry does.
+pub fn record(bench: &Bench, snapshot: &Snapshot, change: impl FnOnce(&mut Manifest)) -> PathBuf {
+    record_with(bench, snapshot, &Limits::default(), change)
+}
+
+pub fn record_with(bench: &Bench, snapshot: &Snapshot, limits: &Limits, change: impl FnOnce(&mut Manifest)) -> PathBuf {
+    let mut manifest = Manifest {
+        abi: 1,
+        tier: "wasm".to_owned(),
+        parent: snapshot.parent.clone(),
+        code_sha256: snapshot.parent.is_none().then(|| sha256(&snapshot.code)),
+        image_sha256: sha256(&snapshot.image),
+        layout: snapshot.layout,
+        takes: snapshot.takes,
+        fresh: snapshot.fresh,
+        limits: *limits,
+        source_sha256: sha256(b""),
+        writes: snapshot.writes.clone(),
+    };
+    change(&mut manifest);
+    let manifest = serde_json::to_vec(&manifest).expect("a manifest is JSON");
+    let directory = bench.directory.0.join("releases").join(sha256(&manifest));
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("manifest.json"), &manifest).expect("a file");
+    fs::write(directory.join("code.wasm"), &snapshot.code).expect("a file");
+    fs::write(directory.join("image"), &snapshot.image).expect("a file");
+    directory
 }
