@@ -33,12 +33,22 @@ pub(crate) struct Resident {
     _parent: Option<Arc<Lease>>,
     bytes: u64,
     figures: Arc<Figures>,
+    /// Whether the figures have it.
+    counted: AtomicBool,
 }
 
 impl Resident {
     /// Memory that the release takes beyond its parent's.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// It leaves memory, as soon as the janitor gets to it.
+    fn leave(&self) {
+        if self.counted.swap(false, Ordering::Relaxed) {
+            self.figures.resident.fetch_sub(1, Ordering::Relaxed);
+            self.figures.resident_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn module(&self) -> &Arc<Module> {
@@ -48,8 +58,7 @@ impl Resident {
 
 impl Drop for Resident {
     fn drop(&mut self) {
-        self.figures.resident.fetch_sub(1, Ordering::Relaxed);
-        self.figures.resident_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.leave();
     }
 }
 
@@ -141,7 +150,8 @@ impl Residency {
         figures.loaded.fetch_add(1, Ordering::Relaxed);
         figures.resident.fetch_add(1, Ordering::Relaxed);
         figures.resident_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Arc::new(Resident { image: Arc::new(image), instance, module, _parent: parent, bytes, figures })
+        let (image, counted) = (Arc::new(image), AtomicBool::new(true));
+        Arc::new(Resident { image, instance, module, _parent: parent, bytes, figures, counted })
     }
 
     /// Keeps a release in memory as long as the value lives.
@@ -162,7 +172,10 @@ impl Residency {
         wanted.store(false, Ordering::Relaxed);
         let forgotten = idle.take(release_id);
         drop(idle);
-        forgotten.into_iter().for_each(drop_later);
+        if let Some(resident) = forgotten {
+            resident.leave();
+            drop_later(resident);
+        }
     }
 
     pub(crate) fn count_cold_request(&self) {
@@ -213,6 +226,8 @@ impl Shared {
             idle.places.remove(&release_id);
             bytes_over = bytes_over.saturating_sub(resident.bytes);
             releases_over = releases_over.saturating_sub(1);
+            // At once, so that the next one who looks does not let go of more.
+            resident.leave();
             evicted.push(resident);
         }
         drop(idle);
