@@ -112,7 +112,7 @@ def test_a_damaged_release_is_built_again_from_its_source(
     (first.release.directory / "image").write_bytes(b"damage")
     publish = house.core.publish
 
-    def checking(tenant: Tenant, release: Path) -> None:
+    def checking(tenant: Tenant, release: Path, _: object) -> None:
         if (release / "image").read_bytes():
             raise DamagedRelease("release `x` is damaged: image")
         publish(tenant, release)
@@ -237,6 +237,19 @@ def test_a_bundle_has_variables_and_the_names_of_secrets(house: House, make_tena
         "files": [["app.py", len(PYTHON["app.py"])], ["page.html", 3]],
     }
     assert content == PYTHON["app.py"].encode() + b"<p>"
+
+
+def test_a_tenant_gets_the_secrets_that_it_names(house: House, make_tenant: Callable[..., Path]) -> None:
+    """Those that have a value, at a deploy and at a start; nothing that was frozen or recorded has one."""
+    directory = make_tenant("one", {**PYTHON, "dayfly.toml": 'secrets = ["KEY", "LATER"]\n'})
+    for name in ("KEY", "OTHER"):
+        house.registry.set_secret("one", name, "canary")
+    house.deploy(directory)
+    assert house.core.secrets == {"one": {"KEY": "canary"}}
+    assert b"canary" not in house.core.loaded[0][1]
+    core = FakeCore()
+    resume("one", registry=house.registry, core=core)
+    assert core.secrets == house.core.secrets
 
 
 def test_what_cannot_be_a_python_program_is_refused(house: House, make_tenant: Callable[..., Path]) -> None:

@@ -95,6 +95,24 @@ def test_pruning_leaves_what_somebody_stands_on(tmp_path: Path) -> None:
         assert registry.prune() == []
 
 
+def test_secrets_are_kept_apart(tmp_path: Path) -> None:
+    """Owner only, replaced one by one, and gone when they are removed."""
+    with Registry.open(tmp_path) as registry:
+        assert registry.secrets("hello") == {}
+        registry.set_secret("hello", "KEY", "canary-1")
+        registry.set_secret("hello", "OTHER", "canary-2")
+        registry.set_secret("hello", "KEY", "canary-3")
+        assert registry.secrets("hello") == {"KEY": "canary-3", "OTHER": "canary-2"}
+        registry.set_secret("hello", "OTHER", None)
+        record(registry)
+    file = tmp_path / "secrets/hello.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == [file]
+    file.write_text("[]", encoding="ascii")
+    with Registry.open(tmp_path) as registry, pytest.raises(RegistryError, match=r"hello.json: not a tenant's secrets"):
+        registry.secrets("hello")
+
+
 def test_a_second_owner_is_refused(tmp_path: Path) -> None:
     """The message names the process that holds the directory; its end frees it, however it ends."""
     program = """if True:

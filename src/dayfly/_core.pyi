@@ -30,15 +30,15 @@ class Core:
         DamagedRelease, ProgramRefused or InitFailed.
         """
 
-    def rehearse(self, release: str, samples: str) -> str:
+    def rehearse(self, release: str, samples: str, secrets: str) -> str:
         """Send sample requests to a release directory; blocks up to its limits for each. Raises DamagedRelease.
 
-        `samples`: a list of `method`, `path`, `query`, `host`, `headers` (pairs) and `body` as JSON. Returns a list of
-        `status`, `failure` and `log` as JSON.
+        `samples`: a list of `method`, `path`, `query`, `host`, `headers` (pairs) and `body` as JSON; `secrets`: values
+        by name, likewise. Returns a list of `status`, `failure` and `log` as JSON.
         """
 
     def publish(self, tenant: str, release: str) -> None:
-        """Make a release directory the one that answers for a tenant: name, hosts, paths and limits as JSON.
+        """Make a release directory the one that answers for a tenant: name, hosts, paths, limits and secrets as JSON.
 
         Blocks while machine code is read or made. Raises DamagedRelease if a file does not have its digest.
         """

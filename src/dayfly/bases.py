@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dayfly import release
 from dayfly.config import PYTHON_MEMORY_BYTES, Limits
-from dayfly.core import Core
+from dayfly.core import Core, Snapshot
 from dayfly.release import Made
 from dayfly.resolver import Lock, Packages
 from dayfly.toolchain.progress import Progress
@@ -34,10 +34,11 @@ _NAME = "release"
 
 @dataclass(frozen=True)
 class Parent:
-    """A base or a layer, and whether it had to be made."""
+    """A base or a layer, and what was made for it."""
 
     directory: Path
-    made: bool
+    snapshot: Snapshot | None = None
+    """None: it was there already."""
 
 
 class Bases:
@@ -91,17 +92,19 @@ class Bases:
 
     def _named(self, kind: str, key: str, make: Callable[[], Made]) -> Parent:
         """Return what a key names; other processes wait while it is being made."""
-        made: list[Path] = []
+        snapshots: list[Snapshot] = []
 
         def fill(place: Path) -> None:
+            made = make()
             with self._store.scratch() as scratch:
-                made.append(release.write(self._root / "releases", make(), scratch=scratch))
-            (place / _NAME).write_text(made[0].name, encoding="ascii")
+                directory = release.write(self._root / "releases", made, scratch=scratch)
+            (place / _NAME).write_text(directory.name, encoding="ascii")
+            snapshots.append(made.snapshot)
 
         place = self._store.entry(kind, key, fill)
         directory = self._directory((place / _NAME).read_text(encoding="ascii"))
         if directory.is_dir():
-            return Parent(directory, bool(made))
+            return Parent(directory, *snapshots)
         shutil.rmtree(place)
         return self._named(kind, key, make)
 

@@ -1,5 +1,7 @@
 """Words on the command line, one function call each."""
 
+import getpass
+import re
 import sys
 import traceback
 from contextlib import closing
@@ -11,7 +13,7 @@ import typer
 from dayfly import __version__, log, server
 from dayfly.bases import Bases
 from dayfly.bench.cli import app as bench
-from dayfly.config import Tenant
+from dayfly.config import NAME, VARIABLE, Tenant
 from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
 from dayfly.deploy import Deployed, Steps, Workshop, build, captured, check, deploy, ensure_base, mebibytes, resume
 from dayfly.errors import DayflyError, ExitCode, InvalidOption, RegistryError
@@ -28,6 +30,9 @@ app.add_typer(bench, name="bench")
 base = typer.Typer(no_args_is_help=True, help="CPython as a snapshot, on which all tenants of tier `python` stand.")
 app.add_typer(base, name="base")
 
+secret = typer.Typer(no_args_is_help=True, help="Values of the secrets that tenants name in dayfly.toml.")
+app.add_typer(secret, name="secret")
+
 THREADS_MAX = 64
 """As in the core."""
 
@@ -36,6 +41,9 @@ Directories = Annotated[
 ]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
+TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]
+SecretName = Annotated[str, typer.Argument(metavar="NAME", help="A name of its `secrets`.")]
+SECRET_CHARACTERS_MAX = 64 << 10
 DATA_DIRECTORY = Path(".dayfly")
 Index = Annotated[
     str,
@@ -171,6 +179,50 @@ def base_info_command() -> None:
     if directory is None:
         raise RegistryError("there is no base for this version of dayfly; make it: dayfly base build")
     print(f"base {directory.name}\n{mebibytes(directory):.1f} MiB in {directory}")
+
+
+@secret.command("set")
+def secret_set_command(tenant: TenantName, name: SecretName, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+    """Read a value from standard input, and keep it for the tenant; the next `dayfly serve` has it."""
+    if sys.stdin.isatty():
+        value = getpass.getpass(f"{name}: ")
+    else:
+        value = sys.stdin.read(SECRET_CHARACTERS_MAX + 1).removesuffix("\n")
+    if not value or "\0" in value or len(value) > SECRET_CHARACTERS_MAX:
+        raise InvalidOption(
+            f"a secret cannot be empty, have a zero octet or more than {SECRET_CHARACTERS_MAX} characters"
+        )
+    with Registry.open(data_dir) as registry:
+        registry.set_secret(_tenant_name(tenant), _secret_name(name), value)
+
+
+@secret.command("remove")
+def secret_remove_command(tenant: TenantName, name: SecretName, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+    """Forget a value."""
+    with Registry.open(data_dir) as registry:
+        if _secret_name(name) not in registry.secrets(_tenant_name(tenant)):
+            raise InvalidOption(f"tenant `{tenant}` has no secret `{name}`")
+        registry.set_secret(tenant, name, None)
+
+
+@secret.command("list")
+def secret_list_command(tenant: TenantName, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+    """Print the names, never a value."""
+    with Registry.open(data_dir) as registry:
+        names = sorted(registry.secrets(_tenant_name(tenant)))
+    print("\n".join(names) or f"tenant `{tenant}` has no secrets")
+
+
+def _tenant_name(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise InvalidOption(f"a tenant cannot be `{name}`; allowed: {Tenant.model_fields['name'].description}")
+    return name
+
+
+def _secret_name(name: str) -> str:
+    if not re.fullmatch(VARIABLE, name):
+        raise InvalidOption(f"a secret cannot be `{name}`; allowed: names of variables")
+    return name
 
 
 def _core() -> NativeCore:

@@ -27,10 +27,10 @@ PYTHON_MEMORY_BYTES = 64 << 20
 """Memory of a program of tier `python`: its default, and what the base has, so nobody can have more."""
 
 # One label of a host name (RFC 1035 section 2.3.1, digits allowed in front), so that `<name>.localhost` is a host.
-_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = rf"{_NAME}(\.{_NAME})*"
+NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"{NAME}(\.{NAME})*"
 _PATH = r"/|(/[A-Za-z0-9._~-]+)+"
-_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
 _UNITS = {
     "B": 1,
@@ -131,7 +131,7 @@ class Tenant(_Model):
     name: Annotated[
         str,
         Field(
-            pattern=rf"^{_NAME}$",
+            pattern=rf"^{NAME}$",
             description="up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
         ),
     ]
@@ -148,13 +148,13 @@ class Tenant(_Model):
     tier: Annotated[Tier, Field(description=" or ".join(f"`{tier}`" for tier in get_args(Tier)))] = "python"
     environment: Annotated[
         dict[
-            Annotated[str, Field(pattern=rf"^{_VARIABLE}$", max_length=255)],
+            Annotated[str, Field(pattern=rf"^{VARIABLE}$", max_length=255)],
             Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=32 << 10)],
         ],
         Field(max_length=200, description="a table of at most 200 texts, each with the name of a variable"),
     ] = {}
     secrets: Annotated[
-        tuple[Annotated[str, Field(pattern=rf"^{_VARIABLE}$", max_length=255)], ...],
+        tuple[Annotated[str, Field(pattern=rf"^{VARIABLE}$", max_length=255)], ...],
         Field(strict=False, max_length=200, description="a list of at most 200 names of variables"),
     ] = ()
     sample_requests: Annotated[
@@ -207,7 +207,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _name_of(directory: Path) -> str:
     name = directory.resolve().name
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(NAME, name):
         raise ConfigError(
             f"the directory name `{name}` cannot be a tenant's name; "
             f"set `name` in {directory / CONFIG_NAME}: {Tenant.model_fields['name'].description}"

@@ -4,9 +4,10 @@ Only plain values cross into the native half; a publish is a call, a request is 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from dayfly import _core
@@ -18,6 +19,9 @@ PAGE = b"""\tthis is a very
 """
 """What the baseline path answers: the page of examples/hello, so that the two can be compared."""
 
+
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
+"""What a tenant has that names none."""
 
 Protection = Literal["auto", "userfault", "mprotect"]
 """How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
@@ -117,16 +121,19 @@ class NativeCore:
         image, facts = self._core.freeze_on(str(parent), bundle, limits.model_dump_json())
         return _to_snapshot(b"", image, facts)
 
-    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:  # noqa: D102
+    def rehearse(  # noqa: D102
+        self, release: Path, host: str, samples: Sequence[SampleRequest], secrets: Mapping[str, str]
+    ) -> list[Rehearsed]:
         requests = [
             {**sample.model_dump(exclude={"status"}), "host": host, "headers": list(sample.headers.items())}
             for sample in samples
         ]
-        answers = json.loads(self._core.rehearse(str(release), json.dumps(requests)))
+        answers = json.loads(self._core.rehearse(str(release), json.dumps(requests), json.dumps(dict(secrets))))
         return [Rehearsed(one["status"], one["failure"], tuple(map(tuple, one["log"]))) for one in answers]
 
-    def publish(self, tenant: Tenant, release: Path) -> None:  # noqa: D102
-        self._core.publish(tenant.model_dump_json(include={"name", "hosts", "paths", "limits"}), str(release))
+    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:  # noqa: D102
+        spec = tenant.model_dump(include={"name", "hosts", "paths", "limits"})
+        self._core.publish(json.dumps({**spec, "secrets": dict(secrets)}), str(release))
 
     def retire(self, name: str) -> None:  # noqa: D102
         self._core.retire(name)
@@ -171,14 +178,19 @@ class Core(Protocol):
         Blocks up to the limit of `init_cpu_ns_max`. Raises DamagedRelease, ProgramRefused or InitFailed.
         """
 
-    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:
+    def rehearse(
+        self, release: Path, host: str, samples: Sequence[SampleRequest], secrets: Mapping[str, str]
+    ) -> list[Rehearsed]:
         """Send sample requests to a recorded release, each in a sandbox of its own.
 
         Blocks up to the release's limits for each. Raises DamagedRelease.
         """
 
-    def publish(self, tenant: Tenant, release: Path) -> None:
-        """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease."""
+    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:
+        """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease.
+
+        `secrets`: values by name, for the program to ask for while it answers; they go into no file.
+        """
 
     def retire(self, name: str) -> None:
         """Take a tenant away; requests in flight are finished. Raises InvalidOption if there is none of that name."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -94,7 +94,8 @@ def deploy(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Reg
     deployed = build(tenant, directory, workshop=workshop, registry=registry, core=core)
     try:
         with deployed.steps.step("publish"):
-            core.publish(tenant, deployed.release.directory)  # one pointer swap; requests in flight keep theirs
+            # One pointer swap; requests in flight keep theirs.
+            core.publish(tenant, deployed.release.directory, _secrets(tenant, registry))
     except DamagedRelease as damage:
         if not deployed.unchanged:
             raise
@@ -119,7 +120,7 @@ def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Regi
         written = registry.write(made)
     if tenant.sample_requests:
         with steps.step("rehearse"):
-            rehearse(tenant, written, core)  # in sandboxes that nobody else can reach
+            rehearse(tenant, written, core, _secrets(tenant, registry))  # in sandboxes that nobody else can reach
     with steps.step("record"):
         recorded = registry.record(tenant, written, origin)  # durable before visible
     return Deployed(recorded, steps, made.snapshot)
@@ -161,9 +162,10 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
     return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
 
 
-def rehearse(tenant: Tenant, directory: Path, core: Core) -> None:
+def rehearse(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> None:
     """Send a release the tenant's sample requests. Raises RehearsalFailed at the first that is not answered well."""
-    answers = core.rehearse(directory, tenant.hosts[0] if tenant.hosts else "localhost", tenant.sample_requests)
+    host = tenant.hosts[0] if tenant.hosts else "localhost"
+    answers = core.rehearse(directory, host, tenant.sample_requests, secrets)
     for sample, answer in zip(tenant.sample_requests, answers, strict=True):
         expected = f"{sample.status}" if sample.status else "a status below 500"
         if answer.status != sample.status if sample.status else answer.status >= SERVER_ERROR:
@@ -178,7 +180,7 @@ def ensure_base(bases: Bases, core: Core, steps: Steps) -> Path:
     """Return the base; the first on a machine shows a bar while it is made."""
     with steps.step("base"), shown("CPython for tier `python`") as progress:
         base = bases.base(core, progress)
-    if base.made:
+    if base.snapshot:
         size = mebibytes(base.directory)
         logger.info("base %s made, %.1f MiB, %.1f s", base.directory.name[:12], size, steps.seconds["base"])
     return base.directory
@@ -187,10 +189,12 @@ def ensure_base(bases: Bases, core: Core, steps: Steps) -> Path:
 def _layer(base: Path, lock: Lock, workshop: Workshop, core: Core) -> Path:
     start = time.perf_counter()
     layer = workshop.bases.layer(base, lock, workshop.resolver.packages, core)
-    if layer.made:
+    if layer.snapshot:
         packages, seconds = ", ".join(map(str, lock.packages)), time.perf_counter() - start
         size = mebibytes(layer.directory)
         logger.info("layer %s made, %.1f MiB, %.1f s: %s", layer.directory.name[:12], size, seconds, packages)
+        for name, reason in layer.snapshot.facts.get("not_imported", ()):
+            logger.info("layer %s: module `%s` cannot be imported: %s", layer.directory.name[:12], name, reason)
     return layer.directory
 
 
@@ -228,13 +232,22 @@ def resume(name: str, *, registry: Registry, core: Core) -> Release | None:
     if not current.directory.is_dir():
         raise RegistryError(f"the release of tenant `{name}` is not in the data directory; {_again(name)}")
     try:
-        core.publish(current.tenant, current.directory)
+        core.publish(current.tenant, current.directory, _secrets(current.tenant, registry))
     except DamagedRelease as error:
         # Where the damage is in a base, its other children are as good as before.
         if not release.discard_damaged(current.directory):
             registry.set_aside(current.digest)
         raise DamagedRelease(f"tenant `{name}`: {error}; {_again(name)}") from None
     return current
+
+
+def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:
+    """Return the values of those that the tenant names; one that has none yet is missing, and said so."""
+    known = registry.secrets(tenant.name) if tenant.secrets else {}
+    for name in tenant.secrets:
+        if name not in known:
+            logger.warning("tenant %s: secret `%s` has no value; see dayfly secret set", tenant.name, name)
+    return {name: known[name] for name in tenant.secrets if name in known}
 
 
 def _again(name: str) -> str:

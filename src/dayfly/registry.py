@@ -6,6 +6,7 @@ DATA_DIR/
   releases/<digest>/        manifest.json image source.tar, and code.wasm if it has no parent; named by the SHA-256 of
                             the manifest. Bases and layers, the parents of python tenants, stand here too
   releases/<digest>.damaged a release that did not have its digest; kept to be looked at
+  secrets/<name>.json       values of the tenant's secrets; no release and no cache ever holds one
   logs/<name>.log           what the tenant's program logged
   scratch/                  half-written things; emptied at every start
 """
@@ -58,7 +59,7 @@ class Registry:
         with _refusals(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             registry = cls(directory, _lock(directory))
-            for name in ("tenants", "releases", "logs"):
+            for name in ("tenants", "releases", "secrets", "logs"):
                 (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.rmtree(directory / "scratch", ignore_errors=True)
             (directory / "scratch").mkdir(mode=0o700)
@@ -133,6 +134,27 @@ class Registry:
         with _refusals(self.directory):
             return release.adopt(directory, self.releases)
 
+    def secrets(self, name: str) -> dict[str, str]:
+        """Return the secrets of a tenant, with their values. Raises RegistryError if they cannot be read."""
+        file = self._secrets(name)
+        try:
+            known = json.loads(file.read_bytes())
+            return {str(key): str(value) for key, value in known.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            raise RegistryError(
+                f"{file}: not a tenant's secrets ({type(error).__name__}); delete it and set them again"
+            ) from None
+
+    def set_secret(self, name: str, variable: str, value: str | None) -> None:
+        """Replace a secret of a tenant, or remove it. Durable when this returns; raises RegistryError."""
+        secrets = {key: known for key, known in self.secrets(name).items() if key != variable}
+        if value is not None:
+            secrets[variable] = value
+        with _refusals(self.directory):
+            durable.write_file(self._secrets(name), release.canonical(secrets))
+
     def prune(self) -> list[str]:
         """Remove the releases that no tenant is on and that are nobody's parent; return their digests.
 
@@ -169,6 +191,9 @@ class Registry:
         for route in mine:
             del self._routes[route]
         self._routes.update(dict.fromkeys((*tenant.hosts, *tenant.paths), tenant.name))
+
+    def _secrets(self, name: str) -> Path:
+        return self.directory / "secrets" / f"{name}.json"
 
     def _pointer(self, name: str) -> Path:
         return self.directory / "tenants" / f"{name}.json"

@@ -1,12 +1,12 @@
 """For tests of what stands on a core, without an engine: `FakeCore` keeps the contract of `dayfly.core.Core`."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dayfly.config import Limits, SampleRequest, Tenant
-from dayfly.core import LogRecord, Rehearsed, ServerOptions, Snapshot
+from dayfly.core import NO_SECRETS, LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import InvalidOption
 
 
@@ -14,6 +14,7 @@ class FakeCore:
     """Freezes by doing nothing, remembers what was published, and serves by waiting for `stop`."""
 
     def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, str]] = {}
         self.published: dict[str, tuple[Tenant, Path]] = {}
         self.frozen: list[Limits] = []
         self.loaded: list[tuple[Path, bytes]] = []
@@ -32,13 +33,20 @@ class FakeCore:
         self.loaded.append((parent, bundle))
         return Snapshot(code=b"", image=bundle, layout={"memory_bytes": limits.memory_bytes_max}, takes=0, fresh=None)
 
-    def rehearse(self, release: Path, host: str, samples: Sequence[SampleRequest]) -> list[Rehearsed]:
+    def rehearse(
+        self,
+        release: Path,
+        host: str,
+        samples: Sequence[SampleRequest],
+        secrets: Mapping[str, str],  # noqa: ARG002 - nothing runs that could ask for one
+    ) -> list[Rehearsed]:
         """Answer each sample with what a test put into `answers`, else with 200."""
         self.rehearsed.append((release, host))
         return [self.answers.get(sample.path, Rehearsed(200)) for sample in samples]
 
-    def publish(self, tenant: Tenant, release: Path) -> None:
-        """Remember the release of the tenant."""
+    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:
+        """Remember the release of the tenant, and its secrets."""
+        self.secrets[tenant.name] = dict(secrets)
         self.published[tenant.name] = (tenant, release)
 
     def retire(self, name: str) -> None:

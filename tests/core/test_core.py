@@ -26,6 +26,19 @@ from dayfly.toolchain import Source
 from tests.conftest import HELLO_WAT
 
 TENANT = Tenant(name="hello", hosts=("hello.localhost",), tier="wasm")
+ASKS = """(module
+  (import "dayfly" "secret" (func $secret (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "KEY")
+  (data (i32.const 2048) "\\c8")
+  (func $ask (result i32) (call $secret (i32.const 1024) (i32.const 3) (i32.const 4096) (i32.const 100)))
+  (func (export "dayfly_init") INIT)
+  (func (export "dayfly_handle") (param i32) (result i32)
+    (i32.store (i32.const 2068) (i32.const 4096))
+    (i32.store (i32.const 2072) (call $ask))
+    (if (i32.lt_s (i32.load (i32.const 2072)) (i32.const 0)) (then (i32.store (i32.const 2072) (i32.const 0))))
+    (i32.const 2048)))
+"""
 PRINTS = """(module
   (import "dayfly" "log" (func $log (param i32 i32 i32)))
   (memory (export "memory") 1)
@@ -84,15 +97,27 @@ def record(core: NativeCore, tmp_path: Path) -> Iterator[Callable[..., Release]]
 
 def test_a_release_can_be_rehearsed(core: NativeCore, record: Callable[..., Release]) -> None:
     """By requests that go to nobody else; a failure is told as a client and as the tenant's log would be told."""
-    assert core.rehearse(record().directory, "hello.localhost", [SampleRequest(), SampleRequest(body="x")]) == [
+    assert core.rehearse(record().directory, "hello.localhost", [SampleRequest(), SampleRequest(body="x")], {}) == [
         Rehearsed(200),
         Rehearsed(200),
     ]
-    (failed,) = core.rehearse(record(PRINTS).directory, "hello.localhost", [SampleRequest()])
+    (failed,) = core.rehearse(record(PRINTS).directory, "hello.localhost", [SampleRequest()], {})
     assert failed.status == 500
     assert failed.failure
     with pytest.raises(DamagedRelease):
-        core.rehearse(Path("/nowhere"), "hello.localhost", [])
+        core.rehearse(Path("/nowhere"), "hello.localhost", [], {})
+
+
+def test_secrets_are_for_requests_only(core: NativeCore, record: Callable[..., Release], tmp_path: Path) -> None:
+    """A program gets those of its tenant; no file has one, and one that asks before the first request is refused."""
+    release = record(ASKS.replace("INIT", ""))
+    for secrets, body in (({"KEY": "canary"}, b"canary"), ({"OTHER": "canary"}, b""), ({}, b"")):
+        core.publish(TENANT, release.directory, secrets)
+        with Serving(core, ServerOptions(port=0)) as port:
+            assert get(port) == (200, body)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == []
+    with pytest.raises(InitFailed, match="a secret was asked for before the first request"):
+        record(ASKS.replace("INIT", "(drop (call $ask))"))
 
 
 class Serving:

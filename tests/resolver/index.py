@@ -3,11 +3,14 @@
 import hashlib
 import io
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 
@@ -115,3 +118,18 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def installed(name: str) -> tuple[str, bytes]:
+    """Make a wheel from a package of this environment, native files included."""
+    found = metadata.distribution(name)
+    paths = [path for path in found.files or () if ".." not in path.parts and "__pycache__" not in path.parts]
+    content = {path.as_posix(): Path(str(found.locate_file(path))).read_bytes() for path in paths}
+    content = {path: octets for path, octets in content.items() if path.rpartition("/")[2] not in _ADDED}
+    (about,) = [octets for path, octets in content.items() if path.endswith(".dist-info/WHEEL")]
+    tag = re.findall(r"^Tag: (\S+)$", about.decode(), re.MULTILINE)[-1]
+    file = f"{found.metadata['Name'].replace('-', '_').lower()}-{found.version}-{tag}.whl"
+    return file, archive(content)
+
+
+_ADDED = {"INSTALLER", "REQUESTED", "direct_url.json"}

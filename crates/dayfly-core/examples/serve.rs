@@ -7,6 +7,7 @@
 use dayfly_core::core::{Core, CoreOptions, ServerOptions, TenantSpec};
 use dayfly_core::error::Error;
 use dayfly_core::limits::Limits;
+use dayfly_core::secrets::Secrets;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +50,10 @@ fn publish(core: &Core, guest: &Path) -> Result<(), Error> {
     let wasm = wat::parse_file(guest).map_err(|error| Error::Refused(error.to_string()))?;
     let snapshot = core.freeze(&wasm, &Limits::default())?;
     let paths = vec![format!("/{name}")];
-    core.publish_snapshot(&TenantSpec { name, hosts: Vec::new(), paths, limits: Limits::default() }, &snapshot)
+    core.publish_snapshot(
+        &TenantSpec { name, hosts: Vec::new(), paths, limits: Limits::default(), secrets: Secrets::default() },
+        &snapshot,
+    )
 }
 
 fn print_stats(core: &Core) {

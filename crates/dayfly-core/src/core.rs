@@ -23,6 +23,7 @@ use crate::release::Release;
 use crate::request_id::RequestIds;
 use crate::router::{Mounts, Router};
 use crate::sandbox::Lane;
+use crate::secrets::Secrets;
 use crate::server::{Baseline, Parts, Server, Shared};
 use crate::slots::SlotsOptions;
 use crate::stats::{Stats, TenantStats, ThreadCounters, ThreadStats};
@@ -204,6 +205,9 @@ pub struct TenantSpec {
     /// What one request may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What its program may know and no release.
+    #[serde(default)]
+    pub secrets: Secrets,
 }
 
 /// The data plane.
@@ -314,8 +318,10 @@ impl Core {
     ///
     /// # Errors
     /// `Damaged` if a file does not have its digest, `Io` if there is no room for a sandbox.
-    pub fn rehearse(&self, release: &Path, samples: &[Sample]) -> Result<Vec<Rehearsed>, Error> {
-        rehearse(&Release::load(release, &self.engine, &self.code_cache)?, samples)
+    pub fn rehearse(&self, release: &Path, samples: &[Sample], secrets: &Secrets) -> Result<Vec<Rehearsed>, Error> {
+        let release = Release::load(release, &self.engine, &self.code_cache)?;
+        release.give(secrets);
+        rehearse(&release, samples)
     }
 
     /// Makes the release in this directory the one that answers for a tenant. Requests that come later get it;
@@ -337,6 +343,7 @@ impl Core {
     }
 
     fn mount(&self, spec: &TenantSpec, release: Arc<Release>) -> Result<(), Error> {
+        release.give(&spec.secrets);
         let mounts = Mounts { hosts: spec.hosts.clone(), paths: spec.paths.clone() };
         let mut tenants = lock(&self.tenants);
         let known = self.router.routes().get(&spec.name).map(|current| current.tenant.clone());

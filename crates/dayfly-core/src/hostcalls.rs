@@ -6,7 +6,9 @@ use crate::error::Stop;
 use crate::limits::Limits;
 use crate::message::LogLines;
 use crate::meter::{Halt, Lane, Meter};
+use crate::secrets::Secrets;
 use dayfly_wasm::abi;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasmtime::{Caller, Engine, Global, Linker, Memory, ResourceLimiter, Result, Val};
 
@@ -32,6 +34,8 @@ pub(crate) struct Host {
     pub(crate) log_limits: LogLimits,
     /// Content of the request, if the program takes it and not all of it is in the frame.
     pub(crate) body: Vec<u8>,
+    /// What the tenant's program may know and no snapshot; none while freezing.
+    pub(crate) secrets: Option<Arc<Secrets>>,
     places: Option<Places>,
     tables: TableLimit,
 }
@@ -77,6 +81,7 @@ impl Host {
             log: LogLines::default(),
             log_limits,
             body: Vec::new(),
+            secrets: None,
             places: None,
             tables: TableLimit { elements: 0 },
         }
@@ -122,6 +127,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
     linker.func_wrap(module, "random", random)?;
     linker.func_wrap(module, "body_read", body_read)?;
     linker.func_wrap(module, "sleep", sleep)?;
+    linker.func_wrap(module, "secret", secret)?;
     Ok(linker)
 }
 
@@ -237,6 +243,20 @@ fn sleep(mut caller: Caller<'_, Host>, nanoseconds: u64) -> Result<()> {
     let wanted = Duration::from_nanos(nanoseconds);
     std::thread::sleep(wanted.min(left));
     if wanted >= left { Err(wasmtime::Error::new(Halt(Stop::Wall))) } else { Ok(()) }
+}
+
+/// `secret(name_ptr, name_len, ptr, room) -> length`: copies as much of a secret as there is room for.
+fn secret(mut caller: Caller<'_, Host>, name_at: u32, name_length: u32, at: u32, room: u32) -> Result<i32> {
+    if caller.data().phase == Phase::Freeze {
+        return Err(mistake("a secret was asked for before the first request; none is ever part of a snapshot"));
+    }
+    let (name, host) = octets(&mut caller, "secret", name_at, name_length)?;
+    let secrets = host.secrets.clone();
+    let Some(value) = secrets.as_ref().and_then(|secrets| secrets.get(name)) else { return Ok(-1) };
+    let (target, _) = octets(&mut caller, "secret", at, room)?;
+    let copied = value.len().min(target.len());
+    target[..copied].copy_from_slice(&value[..copied]);
+    Ok(i32::try_from(value.len()).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]

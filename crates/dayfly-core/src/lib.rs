@@ -36,6 +36,7 @@ pub mod request_id;
 pub mod residency;
 pub mod router;
 pub mod sandbox;
+pub mod secrets;
 pub mod seen;
 pub mod server;
 pub mod slots;

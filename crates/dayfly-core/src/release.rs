@@ -10,6 +10,7 @@ use crate::freeze::{Snapshot, Workbench};
 use crate::instrumented;
 use crate::limits::Limits;
 use crate::residency::{Lease, Resident};
+use crate::secrets::Secrets;
 use dayfly_sys::PAGE_BYTES;
 use dayfly_sys::image::SealedImage;
 use dayfly_wasm::image::{Delta, Image};
@@ -19,7 +20,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Releases that may stand on each other: a base, layers, a tenant.
 const GENERATIONS_MAX: u32 = 8;
@@ -75,6 +76,8 @@ pub struct Release {
     /// The hot set of the last slot that ended: what a new one is expected to write to.
     expected_writes: Mutex<Vec<u32>>,
     condemned: AtomicBool,
+    /// Those of the tenant that it serves.
+    secrets: OnceLock<Arc<Secrets>>,
     /// For freezing releases that stand on this one.
     workbench: Mutex<Option<Workbench>>,
     /// After everything that may lease it.
@@ -246,6 +249,7 @@ impl Release {
             condemned: AtomicBool::new(false),
             workbench: Mutex::default(),
             parent: parts.parent,
+            secrets: OnceLock::new(),
         }))
     }
 
@@ -305,6 +309,15 @@ impl Release {
     /// Whether a check found restored memory unlike the image: this release must not be used any more.
     pub fn condemned(&self) -> bool {
         self.condemned.load(Ordering::Relaxed)
+    }
+
+    /// Gives it the secrets of its tenant, once, before anything runs in it.
+    pub(crate) fn give(&self, secrets: &Secrets) {
+        self.secrets.get_or_init(|| Arc::new(secrets.clone()));
+    }
+
+    pub(crate) fn secrets(&self) -> Option<Arc<Secrets>> {
+        self.secrets.get().cloned()
     }
 
     pub(crate) fn condemn(&self) {

@@ -80,7 +80,8 @@ impl Sandbox {
     pub(crate) fn of(release: &Arc<Release>, lease: Arc<Lease>) -> Result<Sandbox, Error> {
         let engine = release.engine();
         let idle = Allowance { lane: Lane::Inline, cpu_ns_max: 0, wall_deadline: None };
-        let host = Host::new(Phase::Request, Meter::start(idle), LogLimits::from(release.limits()));
+        let mut host = Host::new(Phase::Request, Meter::start(idle), LogLimits::from(release.limits()));
+        host.secrets = release.secrets();
         let host_page_offset = release.layout().host_page_offset as usize;
         let (mut guest, instance, places) = new_guest(engine, &lease.instance, host, &lease.image, host_page_offset)?;
         let entry = instance.get_typed_func(guest.context(), export::ENTRY);

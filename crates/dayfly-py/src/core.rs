@@ -36,7 +36,7 @@ impl Core {
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, String)> {
         let limits = from_json("limits", limits)?;
         let snapshot = py.detach(|| self.0.freeze(wasm, &limits)).map_err(|error| to_python(&error))?;
-        let facts = to_json(&Facts::of(&snapshot))?;
+        let facts = to_json(&Known::of(&snapshot))?;
         Ok((PyBytes::new(py, &snapshot.code), PyBytes::new(py, &snapshot.image), facts))
     }
 
@@ -51,14 +51,15 @@ impl Core {
         let limits = from_json("limits", limits)?;
         let snapshot = py.detach(|| self.0.freeze_on(Path::new(parent), bundle, &limits));
         let snapshot = snapshot.map_err(|error| to_python(&error))?;
-        let facts = to_json(&Facts::of(&snapshot))?;
+        let facts = to_json(&Known::of(&snapshot))?;
         Ok((PyBytes::new(py, &snapshot.image), facts))
     }
 
     /// Send sample requests to a release that nobody needs to be routed to; blocks up to its limits for each.
-    fn rehearse(&self, py: Python<'_>, release: &str, samples: &str) -> PyResult<String> {
+    fn rehearse(&self, py: Python<'_>, release: &str, samples: &str, secrets: &str) -> PyResult<String> {
         let samples: Vec<Sample> = from_json("samples", samples)?;
-        let rehearsed = py.detach(|| self.0.rehearse(Path::new(release), &samples));
+        let secrets = from_json("secrets", secrets)?;
+        let rehearsed = py.detach(|| self.0.rehearse(Path::new(release), &samples, &secrets));
         to_json(&rehearsed.map_err(|error| to_python(&error))?)
     }
 
@@ -111,7 +112,7 @@ impl Core {
 
 /// What `dayfly.core.Snapshot` holds besides code and image.
 #[derive(Serialize)]
-struct Facts<'a> {
+struct Known<'a> {
     layout: &'a Layout,
     takes: u32,
     fresh: Option<Fresh>,
@@ -120,9 +121,9 @@ struct Facts<'a> {
     facts: &'a serde_json::Map<String, serde_json::Value>,
 }
 
-impl Facts<'_> {
-    fn of(snapshot: &Snapshot) -> Facts<'_> {
-        Facts {
+impl Known<'_> {
+    fn of(snapshot: &Snapshot) -> Known<'_> {
+        Known {
             layout: &snapshot.layout,
             takes: snapshot.takes,
             fresh: snapshot.fresh,

@@ -167,7 +167,7 @@ pub struct Hostcall {
 }
 
 /// The guest's whole world.
-pub const HOSTCALLS: [Hostcall; 5] = {
+pub const HOSTCALLS: [Hostcall; 6] = {
     use ValType::{I32, I64};
     [
         Hostcall { name: "log", params: &[I32, I32, I32], results: &[] },
@@ -175,6 +175,7 @@ pub const HOSTCALLS: [Hostcall; 5] = {
         Hostcall { name: "random", params: &[I32, I32], results: &[] },
         Hostcall { name: "body_read", params: &[I32, I32, I32], results: &[I32] },
         Hostcall { name: "sleep", params: &[I64], results: &[] },
+        Hostcall { name: "secret", params: &[I32, I32, I32, I32], results: &[I32] },
     ]
 };
 

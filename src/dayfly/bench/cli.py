@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import http, isolation, limits, neighbours, restore, saturated, servers, tails
+from dayfly.bench import deploy, http, isolation, limits, neighbours, restore, saturated, servers, tails
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -54,6 +55,16 @@ def saturated_command(
     options = saturated.SaturatedOptions(_numbers("--connections", connections), seconds, rounds)
     rows = saturated.measure(options, Console(stderr=True))
     _show(as_json, saturated.to_json(rows), saturated.to_table(rows))
+
+
+@app.command("deploy")
+def deploy_command(
+    rounds: Annotated[int, typer.Option(min=1, help="Deploys of each program.")] = 50, as_json: Json = False
+) -> None:
+    """Time the deploys of a changed program, step by step; the disk's syncs are part of it."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        series = deploy.measure(rounds, progress)
+    _show(as_json, deploy.to_json(series), deploy.to_table(series))
 
 
 @app.command("servers")

@@ -3,6 +3,7 @@
 use dayfly_core::core::{Core, CoreOptions, ServerOptions, TenantSpec};
 use dayfly_core::error::Error;
 use dayfly_core::limits::Limits;
+use dayfly_core::secrets::Secrets;
 use dayfly_core::stats::{Stats, TenantStats};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -129,7 +130,7 @@ pub(crate) fn serve(core: &Arc<Core>, options: &ServerOptions) -> (SocketAddr, J
 
 pub(crate) fn spec(tenant: &str, limits: Limits) -> TenantSpec {
     let (hosts, paths) = (vec![format!("{tenant}.localhost")], vec![format!("/{tenant}")]);
-    TenantSpec { name: tenant.to_owned(), hosts, paths, limits }
+    TenantSpec { name: tenant.to_owned(), hosts, paths, limits, secrets: Secrets::default() }
 }
 
 pub(crate) fn publish(core: &Core, tenant: &str, name: &str, limits: Limits) {
