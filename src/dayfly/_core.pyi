@@ -7,7 +7,7 @@ that can block releases the interpreter lock. Errors are those of `dayfly.errors
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Core", "bench_restore", "parse_wat"]
+__all__ = ["Core", "bench_restore", "merge", "parse_wat"]
 
 @final
 class Core:
@@ -66,6 +66,13 @@ def bench_restore(guest: str, wasm: bytes, code_cache: str, options: str) -> str
     """Time a request and its restore in process; blocks for about `seconds` of the options.
 
     `options`: `protection`, `rounds` and `seconds` as JSON. Returns the figures as JSON, named like `guest`.
+    """
+
+def merge(component: bytes, side: bytes) -> bytes:
+    """Make one core module out of a component and a side module (`dylink.0`). Takes half a second for CPython.
+
+    The module exports what the side module exports; docs of `dayfly_wasm::merge` say how the two meet. Raises
+    BuildError if a part has what merging does not support.
     """
 
 def parse_wat(text: str, name: str) -> bytes:

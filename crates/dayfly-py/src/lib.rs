@@ -6,6 +6,7 @@ mod bench;
 mod core;
 mod errors;
 mod json;
+mod merge;
 mod wat;
 
 /// The native half of dayfly; `src/dayfly/_core.pyi` is its contract.
@@ -15,6 +16,8 @@ mod _core {
     use crate::bench::bench_restore;
     #[pymodule_export]
     use crate::core::Core;
+    #[pymodule_export]
+    use crate::merge::merge;
     #[pymodule_export]
     use crate::wat::parse_wat;
 }

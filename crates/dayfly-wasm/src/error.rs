@@ -58,8 +58,16 @@ pub enum Error {
         /// What does not fit.
         reason: &'static str,
     },
+    /// A component and a side module cannot be merged.
+    #[error("{part}: {reason}")]
+    Unlinked {
+        /// Which of the two.
+        part: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Our own fault: the rewritten module is not valid.
-    #[error("instrumenting made an invalid module: {0}")]
+    #[error("the module that was made is not valid: {0}")]
     Internal(String),
 }
 

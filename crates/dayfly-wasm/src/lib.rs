@@ -14,6 +14,8 @@
 //!    which is one more global with a cell (exported as `dayfly:size`), so growth is undone like any other write.
 //!    A refused growth (beyond the limit, or the program's own maximum) returns -1 and sets the exported global
 //!    `dayfly:refused` to 1. It has no cell: the entry sets it to 0. A run that dies while it is 1 died of memory.
+//!    In a *base*, a program that others are loaded into, the limit is such a global, too (`dayfly:limit`), and
+//!    `dayfly:restore` loads the globals for a host that is about to load a bundle.
 //! 3. Active data segments leave the code and become the image, so instantiation writes nothing.
 //! 4. `memory.fill` and `memory.copy` become calls of added functions that work in chunks of 64 KiB: the engine runs
 //!    the instructions as one call that no epoch interrupts. `memory.init` stays as it is: a passive segment has 1 MiB at most.
@@ -34,6 +36,7 @@ pub mod abi;
 mod error;
 pub mod image;
 pub mod instrument;
+pub mod merge;
 
 use std::fmt;
 

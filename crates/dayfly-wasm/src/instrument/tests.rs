@@ -274,6 +274,21 @@ fn exports_that_nobody_needs_are_dropped() {
 }
 
 #[test]
+fn a_base_keeps_what_loads_others_and_has_its_limit_in_a_global() {
+    let load = r#"(func (export "dayfly_load") (param i32 i32) (result i32) (i32.const 0))"#;
+    let reserve = r#"(func (export "dayfly_reserve") (param i32) (result i32) (i32.const 0))"#;
+    let base = program(&format!("(module {MEMORY} {HANDLE} {load} {reserve})"));
+    let names = export_names(&base.code);
+    for name in [abi::export::LOAD, abi::export::RESERVE, abi::export::RESTORE, abi::export::LIMIT] {
+        assert!(names.contains(&name.to_owned()), "{name}");
+    }
+    assert_eq!(base.layout.cells, 2);
+    check_refused(load, "export `dayfly_load`: it needs `dayfly_reserve`");
+    check_refused(reserve, "export `dayfly_load`: it needs `dayfly_reserve`");
+    check_refused(&load.replace("i32 i32", "i32"), "export `dayfly_load`");
+}
+
+#[test]
 fn an_export_that_makes_a_reference_valid_stays() {
     let code =
         program(&format!(r#"(module {MEMORY} {HANDLE} (func (drop (ref.func $f))) (func $f (export "f")))"#)).code;

@@ -1,0 +1,293 @@
+//! Merging: what becomes of small components and side modules, run by the engine.
+
+use dayfly_wasm::instrument::{Options, instrument};
+use dayfly_wasm::merge::merge;
+use wasmtime::{Engine, Instance, Module, Store, TypedFunc};
+
+/// A component of one library beside the module that owns memory, table and stack, like those of language runtimes.
+/// `$library` is given what it exports and does; the component imports one function of its world.
+fn component(main: &str, library: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+            (import "test:clock/wall@1.2.3" (instance $clock (export "now" (func (result u32)))))
+            (core module $main
+                (memory (export "memory") 1)
+                (table (export "__indirect_function_table") 4 funcref)
+                (global (export "__stack_pointer") (mut i32) (i32.const 4096))
+                (global (export "memory_base") i32 (i32.const 1024))
+                {main})
+            (core module $library
+                (type $u32 (func (result i32)))
+                (import "env" "memory" (memory 1))
+                (import "env" "__indirect_function_table" (table 4 funcref))
+                (import "env" "__memory_base" (global $base i32))
+                (import "clock" "now" (func $now (result i32)))
+                {library})
+            (core instance $main (instantiate $main))
+            (alias core export $main "memory_base" (core global $base))
+            (alias core export $main "memory" (core memory $memory))
+            (alias core export $main "__indirect_function_table" (core table $table))
+            (alias export $clock "now" (func $now))
+            (core func $now (canon lower (func $now)))
+            (core instance $env
+                (export "memory" (memory $memory))
+                (export "__indirect_function_table" (table $table))
+                (export "__memory_base" (global $base)))
+            (core instance $world (export "now" (func $now)))
+            (core instance $library (instantiate $library (with "env" (instance $env)) (with "clock" (instance $world)))))"#
+    );
+    wat::parse_str(text).expect("a valid component")
+}
+
+const LIBRARY: &str = r#"
+    (global (export "answer") i32 (i32.const 16))
+    (data (i32.const 1040) "\2a")
+    (func (export "twice") (param i32) (result i32) (i32.add (local.get 0) (local.get 0)))
+    (func (export "time") (result i32) (call $now))"#;
+
+/// A side module that asks for 100 octets of memory and two slots.
+fn side(fields: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+            (@custom "dylink.0" (before first) "\01\04\64\02\02\00")
+            {fields})"#
+    );
+    wat::parse_str(text).expect("a valid side module")
+}
+
+fn merged(component: &[u8], side: &[u8]) -> Vec<u8> {
+    merge(component, side).expect("the two can be merged")
+}
+
+/// Calls an export without parameters.
+fn call(module: &[u8], name: &str) -> wasmtime::Result<i32> {
+    let engine = Engine::default();
+    let module = Module::new(&engine, module).expect("a valid module");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("nothing is imported");
+    let function: TypedFunc<(), i32> = instance.get_typed_func(&mut store, name).expect("it is exported");
+    function.call(&mut store, ())
+}
+
+fn check_refused(component: &[u8], side: &[u8], reason: &str) {
+    let message = merge(component, side).expect_err("this is refused").to_string();
+    assert!(message.contains(reason), "{message}");
+}
+
+#[test]
+fn the_side_module_calls_functions_of_the_components_modules() {
+    let side = side(
+        r#"(import "env" "twice" (func $twice (param i32) (result i32)))
+           (func (export "run") (result i32) (call $twice (i32.const 21)))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 42);
+}
+
+#[test]
+fn data_of_the_component_is_found_by_its_address() {
+    let side = side(
+        r#"(import "env" "memory" (memory 1))
+           (import "GOT.mem" "answer" (global $answer (mut i32)))
+           (func (export "run") (result i32) (i32.load8_u (global.get $answer)))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 42);
+}
+
+#[test]
+fn the_side_module_has_memory_behind_the_components_and_slots_behind_those_of_the_table() {
+    let side = side(
+        r#"(import "env" "memory" (memory 1))
+           (import "env" "__indirect_function_table" (table 2 funcref))
+           (import "env" "__memory_base" (global $memory i32))
+           (import "env" "__table_base" (global $table i32))
+           (data (global.get $memory) "\07")
+           (elem (global.get $table) $seven $eight)
+           (func $seven (result i32) (i32.load8_u (global.get $memory)))
+           (func $eight (result i32) (i32.const 8))
+           (func (export "run") (result i32)
+               (i32.add
+                   (i32.mul (i32.const 1000000) (global.get $table))
+                   (i32.add (global.get $memory)
+                       (call_indirect (result i32) (global.get $table)))))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 4_000_000 + 65_536 + 7);
+}
+
+#[test]
+fn a_function_whose_address_is_taken_gets_a_slot() {
+    let side = side(
+        r#"(import "env" "__indirect_function_table" (table 0 funcref))
+           (import "GOT.func" "twice" (global $twice (mut i32)))
+           (func (export "run") (result i32)
+               (call_indirect (param i32) (result i32) (i32.const 4) (global.get $twice)))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 8);
+}
+
+#[test]
+fn a_slot_that_holds_the_function_already_is_its_address() {
+    let library = format!("{LIBRARY} (elem (i32.const 3) $f) (func $f (export \"held\") (result i32) (i32.const 1))");
+    let side = side(
+        r#"(import "GOT.func" "held" (global $held (mut i32)))
+           (func (export "run") (result i32) (global.get $held))"#,
+    );
+    assert_eq!(call(&merged(&component("", &library), &side), "run").expect("it runs"), 3);
+}
+
+#[test]
+fn what_the_component_imports_is_the_side_modules_export_without_the_version() {
+    let side = side(
+        r#"(import "env" "time" (func $time (result i32)))
+           (func (export "test:clock/wall#now") (result i32) (i32.const 1234))
+           (func (export "run") (result i32) (call $time))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 1234);
+}
+
+#[test]
+fn what_nobody_provides_traps_when_it_is_called() {
+    let side = side(
+        r#"(import "env" "time" (func $time (result i32)))
+           (func (export "run") (result i32) (call $time))"#,
+    );
+    let error = call(&merged(&component("", LIBRARY), &side), "run").expect_err("it traps");
+    assert!(format!("{error:#}").contains("unreachable"), "{error:#}");
+}
+
+#[test]
+fn globals_that_nobody_sets_are_constants_and_the_stack_pointer_stays() {
+    let main = r#"(global $never (export "never") (mut i32) (i32.const 30))
+        (func (export "both") (result i32) (i32.add (global.get $never) (i32.const 1)))"#;
+    let side = side(
+        r#"(import "env" "both" (func $both (result i32)))
+           (import "env" "__stack_pointer" (global $stack (mut i32)))
+           (func (export "run") (result i32)
+               (global.set $stack (i32.sub (global.get $stack) (i32.const 16)))
+               (i32.add (call $both) (global.get $stack)))"#,
+    );
+    let module = merged(&component(main, LIBRARY), &side);
+    assert_eq!(call(&module, "run").expect("it runs"), 31 + 4080);
+    assert_eq!(sections(&module).globals, 1);
+}
+
+#[test]
+fn forwarders_are_replaced_and_what_nobody_reaches_is_gone() {
+    let library = r#"
+        (elem (i32.const 0) $real)
+        (func $real (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+        (func $direct (export "direct") (param i32) (result i32) (call $real (local.get 0)))
+        (func (export "by_slot") (param i32) (result i32)
+            (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0)))
+        (func (export "far") (param i32) (result i32) (call $direct (local.get 0)))
+        (func (export "unused") (result i32) (i32.const 1))"#;
+    let side = side(
+        r#"(import "env" "by_slot" (func $by_slot (param i32) (result i32)))
+           (import "env" "far" (func $far (param i32) (result i32)))
+           (func (export "run") (result i32) (i32.add (call $by_slot (i32.const 1)) (call $far (i32.const 2))))"#,
+    );
+    let module = merged(&component("", library), &side);
+    assert_eq!(call(&module, "run").expect("it runs"), 9);
+    assert_eq!(sections(&module).functions, 2, "`run` and `$real`");
+}
+
+#[test]
+fn hostcalls_stay_imports_and_start_up_code_is_the_start_function() {
+    let side = side(
+        r#"(import "dayfly" "sleep" (func $sleep (param i64)))
+           (import "env" "memory" (memory 1))
+           (import "env" "__memory_base" (global $base i32))
+           (func (export "__wasm_call_ctors"))
+           (func (export "__wasm_apply_data_relocs") (i32.store (global.get $base) (i32.const 5)))
+           (func (export "dayfly_handle") (param i32) (result i32) (call $sleep (i64.const 1)) (i32.load (global.get $base)))"#,
+    );
+    let module = merged(&component("", LIBRARY), &side);
+    assert_eq!(sections(&module).imports, [("dayfly".to_owned(), "sleep".to_owned())]);
+    let program = instrument(&module, &Options { memory_bytes_max: 4 << 16 }).expect("a program");
+    assert_eq!(program.layout.cells, 1, "nothing but the size of memory can change");
+    assert!(sections(&program.code).exports.contains(&"dayfly:start".to_owned()));
+}
+
+#[test]
+fn the_same_parts_give_the_same_module() {
+    let side = side(r#"(import "env" "twice" (func $twice (param i32) (result i32))) (export "twice" (func $twice))"#);
+    let component = component("", LIBRARY);
+    assert_eq!(merged(&component, &side), merged(&component, &side));
+}
+
+#[test]
+fn a_symbol_that_is_missing_is_named() {
+    let component = component("", LIBRARY);
+    let reason = "it imports `absent`, but no module of the component exports such a function";
+    check_refused(&component, &side(r#"(import "env" "absent" (func))"#), reason);
+    let reason = "it imports `twice`, but no module of the component exports such a global";
+    check_refused(&component, &side(r#"(import "GOT.mem" "twice" (global (mut i32)))"#), reason);
+    let reason = "import `env` `twice` is of another type than its definition";
+    check_refused(&component, &side(r#"(import "env" "twice" (func))"#), reason);
+    let reason = "import `wasi` `twice` is nothing that a side module can ask for";
+    check_refused(&component, &side(r#"(import "wasi" "twice" (func))"#), reason);
+}
+
+#[test]
+fn exports_for_the_component_must_fit_what_it_imports() {
+    let component = component("", LIBRARY);
+    let now = |ty: &str| side(&format!(r#"(func (export "test:clock/wall#now") {ty} unreachable)"#));
+    check_refused(&component, &now("(param i32)"), "`test:clock/wall#now` is imported by the component as");
+    let later = side(r#"(func (export "test:clock/wall#later"))"#);
+    check_refused(&component, &later, "the component does not import `test:clock/wall#later`");
+}
+
+#[test]
+fn what_is_no_component_or_no_side_module_is_refused() {
+    let (component, side) = (component("", LIBRARY), side(""));
+    check_refused(b"\0asm\x01\0\0\0", &side, "component: it is a core module");
+    check_refused(&component, b"\0asm\x01\0\0\0", "side module: it has no section `dylink.0`");
+    check_refused(b"text", &side, "component: ");
+    check_refused(&component, b"text", "side module: ");
+    let constructors = wat::parse_str(
+        r#"(module (@custom "dylink.0" (before first) "\01\04\00\00\00\00")
+            (func (export "__wasm_call_ctors") (nop)))"#,
+    );
+    check_refused(&component, &constructors.expect("valid"), "it has constructors");
+}
+
+#[test]
+fn what_merging_does_not_support_is_refused_by_name() {
+    for (library, reason) in [
+        (r#"(data "passive")"#, "passive data segments"),
+        ("(func $f) (elem func $f)", "passive element segments"),
+        ("(tag)", "exception tags"),
+        ("(memory 1)", "a second memory"),
+        ("(table 1 externref)", "tables of anything but functions"),
+        ("(type (struct))", "types other than functions"),
+        ("(global i32 (i32.mul (i32.const 1) (i32.const 2)))", "a constant expression that is more than a sum"),
+    ] {
+        check_refused(&component("", library), &side(""), reason);
+    }
+}
+
+#[derive(Default)]
+struct Sections {
+    imports: Vec<(String, String)>,
+    exports: Vec<String>,
+    functions: u32,
+    globals: u32,
+}
+
+fn sections(module: &[u8]) -> Sections {
+    let mut found = Sections::default();
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        match payload.expect("valid") {
+            wasmparser::Payload::ImportSection(section) => {
+                let imports = section.into_imports().map(|import| import.expect("valid"));
+                found.imports = imports.map(|import| (import.module.to_owned(), import.name.to_owned())).collect();
+            }
+            wasmparser::Payload::ExportSection(section) => {
+                found.exports = section.into_iter().map(|export| export.expect("valid").name.to_owned()).collect();
+            }
+            wasmparser::Payload::FunctionSection(section) => found.functions = section.count(),
+            wasmparser::Payload::GlobalSection(section) => found.globals = section.count(),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,447 @@
+/* The guest ABI on top of CPython: linked into the interpreter's module, and calling it directly. */
+
+#include "host.h"
+#include "python.h"
+
+/* Until `dayfly_init` has made another one. */
+static struct hot at_start = { .is_freezing = 1 };
+struct hot *hot = &at_start;
+
+/* What a request calls, and with what: set before the snapshot, only read by requests. */
+static object *guest;
+static object *entry;
+static uint32_t takes;
+static uint8_t parts[PARTS];
+static uint32_t parts_count;
+
+/* -- request: parts of the frame */
+
+static object *content(const struct frame *frame) {
+    struct text here = frame->parts[BODY];
+    uint32_t total = (uint32_t)frame->parts[TOTAL].at;
+    object *whole = PyBytes_FromStringAndSize(NULL, (ptrdiff_t)total);
+    if (whole == NULL)
+        return NULL;
+    char *octets = PyBytes_AsString(whole);
+    uint32_t done = here.length < total ? here.length : total;
+    memcpy(octets, here.at, done);
+    while (done < total) {
+        uint32_t more = host_body_read(done, octets + done, total - done);
+        if (more == 0)
+            break;
+        done += more;
+    }
+    return whole;
+}
+
+static object *part(uint32_t index) {
+    const struct frame *frame = hot->frame;
+    if (frame == NULL || index >= PARTS || index == HEADERS || index == TOTAL) {
+        PyErr_SetString(PyExc_ValueError, frame ? "there is no such part" : "there is no request");
+        return NULL;
+    }
+    if (index == BODY)
+        return content(frame);
+    return PyUnicode_DecodeLatin1(frame->parts[index].at, (ptrdiff_t)frame->parts[index].length, NULL);
+}
+
+static object *text_of(struct text text) {
+    return PyUnicode_DecodeLatin1(text.at, (ptrdiff_t)text.length, NULL);
+}
+
+static object *field_of(const struct field *field) {
+    object *pair = PyTuple_New(2);
+    if (pair && (PyTuple_SetItem(pair, 0, text_of(field->name)) || PyTuple_SetItem(pair, 1, text_of(field->value)))) {
+        release(pair);
+        return NULL;
+    }
+    return pair;
+}
+
+/* -- reply */
+
+/* The last words of a program: what PyErr holds, formatted as Python does it. */
+static struct text failure(void) {
+    static const char unknown[] = "the program failed, and so did describing how";
+    struct text text = { unknown, sizeof unknown - 1 };
+    object *raised = PyErr_GetRaisedException();
+    object *module = raised ? PyImport_ImportModule("traceback") : NULL;
+    object *format = module ? PyObject_GetAttrString(module, "format_exception") : NULL;
+    object *lines = format ? PyObject_CallOneArg(format, raised) : NULL;
+    object *nothing = lines ? PyUnicode_FromStringAndSize("", 0) : NULL;
+    object *whole = nothing ? PyUnicode_Join(nothing, lines) : NULL;
+    ptrdiff_t length = 0;
+    const char *at = whole ? PyUnicode_AsUTF8AndSize(whole, &length) : NULL;
+    PyErr_Clear();
+    if (at)
+        text = (struct text){ at, (uint32_t)length };
+    return text;
+}
+
+static int utf8(object *value, struct text *text) {
+    ptrdiff_t length;
+    text->at = PyUnicode_AsUTF8AndSize(value, &length);
+    text->length = (uint32_t)length;
+    return text->at ? 0 : -1;
+}
+
+static int is(object *value, object *type) {
+    return value->type == type;
+}
+
+static int wrong(const char *text) {
+    PyErr_SetString(PyExc_TypeError, text);
+    return -1;
+}
+
+static int octets(object *value, struct text *text) {
+    if (is(value, &PyUnicode_Type))
+        return utf8(value, text);
+    if (!is(value, &PyBytes_Type))
+        return wrong("the content is neither str nor bytes");
+    *text = (struct text){ PyBytes_AsString(value), (uint32_t)PyBytes_Size(value) };
+    return 0;
+}
+
+/* Text of a head: latin-1. It is ASCII almost always, which is the same in UTF-8. */
+static int head_text(object *value, struct text *text) {
+    if (!is(value, &PyUnicode_Type))
+        return wrong("names and values of fields are str");
+    if (utf8(value, text))
+        return -1;
+    if ((ptrdiff_t)text->length == PyUnicode_GetLength(value))
+        return 0;
+    object *encoded = PyUnicode_AsLatin1String(value);
+    return encoded ? octets(encoded, text) : -1;
+}
+
+static int pair(object *value, struct field *field) {
+    if (!is(value, &PyTuple_Type) || PyTuple_Size(value) != 2)
+        return wrong("a field is a tuple (name, value)");
+    return head_text(PyTuple_GetItem(value, 0), &field->name) || head_text(PyTuple_GetItem(value, 1), &field->value);
+}
+
+static int fields(object *value, struct reply *reply) {
+    ptrdiff_t count = PyList_Size(value);
+    if (count < 0)
+        return -1;
+    reply->fields = malloc((size_t)count * sizeof *reply->fields + 1);
+    if (reply->fields == NULL)
+        return wrong("there is no memory for the fields");
+    reply->fields_count = (uint32_t)count;
+    for (ptrdiff_t i = 0; i < count; i++)
+        if (pair(PyList_GetItem(value, i), &reply->fields[i]))
+            return -1;
+    return 0;
+}
+
+/* (status, content type or None, fields or None, content) */
+static int long_form(object *value, struct reply *reply) {
+    long long status = PyLong_AsLongLong(PyTuple_GetItem(value, 0));
+    object *type = PyTuple_GetItem(value, 1), *list = PyTuple_GetItem(value, 2);
+    if (status == -1 && PyErr_Occurred())
+        return -1;
+    /* 0 is for failures; whatever else is no status the host refuses. */
+    reply->status = status > 0 && status < 1000 ? (uint32_t)status : 999;
+    if (type != &_Py_NoneStruct && head_text(type, &reply->content_type))
+        return -1;
+    if (list != &_Py_NoneStruct && fields(list, reply))
+        return -1;
+    return octets(PyTuple_GetItem(value, 3), &reply->body);
+}
+
+static int fill(object *value, struct reply *reply) {
+    if (value == NULL)
+        return -1;
+    if (is(value, &PyTuple_Type)) {
+        ptrdiff_t size = PyTuple_Size(value);
+        if (size == 2) {
+            reply->status = 200;
+            return head_text(PyTuple_GetItem(value, 0), &reply->content_type) || octets(PyTuple_GetItem(value, 1), &reply->body);
+        }
+        if (size == 4)
+            return long_form(value, reply);
+    }
+    if (is(value, &PyUnicode_Type))
+        return utf8(value, &reply->error);
+    return wrong("the entry returned neither an answer nor why there is none");
+}
+
+/* What was returned, or raised. The values stay alive: the restore takes them. */
+static struct reply *answer(object *value) {
+    struct reply *reply = &hot->reply;
+    *reply = (struct reply){ 0 };
+    if (fill(value, reply))
+        *reply = (struct reply){ .error = failure() };
+    return reply;
+}
+
+EXPORT("dayfly_takes") uint32_t dayfly_takes(void) {
+    return takes;
+}
+
+EXPORT("dayfly_handle") struct reply *dayfly_handle(const struct frame *frame) {
+    object *arguments[PARTS];
+    hot->is_freezing = 0;
+    hot->frame = frame;
+    for (uint32_t i = 0; i < parts_count; i++) {
+        arguments[i] = part(parts[i]);
+        if (arguments[i] == NULL)
+            return answer(NULL);
+    }
+    return answer(PyObject_Vectorcall(entry, arguments, parts_count, NULL));
+}
+
+/* -- levers: what makes requests write to fewer pages */
+
+/* Reference counts of immortal objects are never written. */
+static object *immortalise(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self;
+    if (count != 1)
+        return wrong("immortalise(list)"), NULL;
+    ptrdiff_t size = PyList_Size(arguments[0]);
+    for (ptrdiff_t i = 0; i < size; i++) {
+        object *value = PyList_GetItem(arguments[0], i);
+        if (value->references < IMMORTAL_MIN)
+            value->references = IMMORTAL;
+    }
+    return size < 0 ? NULL : &_Py_NoneStruct;
+}
+
+/* Memory that a request can have before the heap has to grow. */
+enum { RESERVE_BYTES = 2 << 20 };
+
+/* Uses up every hole in the heap, so that what comes later lies in a row at its top; what a request writes here moves
+   there, too. */
+static void compact_heap(void) {
+    char *top = malloc(RESERVE_BYTES);
+    free(top);
+    for (size_t size = 1 << 20; size > 0; size = size > 1024 ? size / 2 : size - 8) {
+        char *filled = malloc(size);
+        while (filled && filled < top)
+            filled = malloc(size);
+        free(filled);
+    }
+    struct hot *moved = malloc(sizeof *moved);
+    if (moved) {
+        *moved = *hot;
+        hot = moved;
+    }
+}
+
+static object *compact(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    compact_heap();
+    return &_Py_NoneStruct;
+}
+
+/* -- the module `_dayfly` */
+
+static int integer(object *const *arguments, ptrdiff_t count, ptrdiff_t index, long long *value) {
+    if (index >= count)
+        return wrong("an argument is missing");
+    *value = PyLong_AsLongLong(arguments[index]);
+    return *value == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static object *log_text(object *self, object *const *arguments, ptrdiff_t count) {
+    long long level;
+    struct text text;
+    (void)self;
+    if (count != 2 || !is(arguments[1], &PyUnicode_Type))
+        return wrong("log(level: int, text: str)"), NULL;
+    if (integer(arguments, count, 0, &level) || utf8(arguments[1], &text))
+        return NULL;
+    host_log((uint32_t)level, text.at, text.length);
+    return &_Py_NoneStruct;
+}
+
+static object *clock(object *self, object *const *arguments, ptrdiff_t count) {
+    long long which;
+    (void)self;
+    if (integer(arguments, count, 0, &which))
+        return NULL;
+    return PyLong_FromLongLong(clock_ns(which != CLOCK_REAL));
+}
+
+/* A length that a request can have memory for, or an error. */
+static object *room(long long length) {
+    if (length < 0 || length > INT32_MAX)
+        return PyErr_SetString(PyExc_ValueError, "no such length"), NULL;
+    return PyBytes_FromStringAndSize(NULL, (ptrdiff_t)length);
+}
+
+static object *random_bytes(object *self, object *const *arguments, ptrdiff_t count) {
+    long long length;
+    (void)self;
+    if (integer(arguments, count, 0, &length))
+        return NULL;
+    object *drawn = room(length);
+    if (drawn)
+        random_octets(PyBytes_AsString(drawn), (uint32_t)length);
+    return drawn;
+}
+
+static object *sleep_ns(object *self, object *const *arguments, ptrdiff_t count) {
+    long long nanoseconds;
+    (void)self;
+    if (integer(arguments, count, 0, &nanoseconds))
+        return NULL;
+    if (nanoseconds > 0)
+        host_sleep(nanoseconds);
+    return &_Py_NoneStruct;
+}
+
+static object *body(object *self, object *const *arguments, ptrdiff_t count) {
+    long long offset, length;
+    (void)self;
+    if (integer(arguments, count, 0, &offset) || integer(arguments, count, 1, &length))
+        return NULL;
+    object *whole = room(length);
+    if (whole == NULL)
+        return NULL;
+    uint32_t copied = host_body_read((uint32_t)offset, PyBytes_AsString(whole), (uint32_t)length);
+    if (copied == (uint32_t)length)
+        return whole;
+    object *shorter = PyBytes_FromStringAndSize(PyBytes_AsString(whole), (ptrdiff_t)copied);
+    release(whole);
+    return shorter;
+}
+
+static object *part_of_frame(object *self, object *const *arguments, ptrdiff_t count) {
+    long long index;
+    (void)self;
+    return integer(arguments, count, 0, &index) ? NULL : part((uint32_t)index);
+}
+
+static object *fields_of_frame(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    struct text entries = hot->frame ? hot->frame->parts[HEADERS] : (struct text){ 0 };
+    const struct field *field = (const struct field *)entries.at;
+    object *list = PyList_New((ptrdiff_t)entries.length);
+    for (uint32_t i = 0; list && i < entries.length; i++) {
+        object *pair = field_of(&field[i]);
+        if (pair == NULL || PyList_SetItem(list, (ptrdiff_t)i, pair)) {
+            release(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static object *freezing(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    return hot->is_freezing ? &_Py_TrueStruct : &_Py_FalseStruct;
+}
+
+static object *captured(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    long before = (long)hot->captured;
+    hot->captured = 0;
+    return PyLong_FromLong(before);
+}
+
+static object *set_entry(object *self, object *const *arguments, ptrdiff_t count) {
+    long long mask, index;
+    (void)self;
+    if (count != 3 || !is(arguments[2], &PyTuple_Type) || PyTuple_Size(arguments[2]) > PARTS)
+        return wrong("set_entry(callable, takes: int, parts: tuple[int, ...])"), NULL;
+    if (integer(arguments, count, 1, &mask))
+        return NULL;
+    ptrdiff_t size = PyTuple_Size(arguments[2]);
+    for (ptrdiff_t i = 0; i < size; i++) {
+        object *item = PyTuple_GetItem(arguments[2], i);
+        if (integer(&item, 1, 0, &index))
+            return NULL;
+        if (index < 0 || index >= PARTS)
+            return wrong("there is no such part"), NULL;
+        parts[i] = (uint8_t)index;
+    }
+    parts_count = (uint32_t)size;
+    takes = (uint32_t)mask;
+    object *before = entry;
+    entry = keep(arguments[0]);
+    release(before);
+    return &_Py_NoneStruct;
+}
+
+static struct method methods[] = {
+    { "log", log_text, METH_FASTCALL, "log(level: int, text: str)\nOne line for the tenant's log." },
+    { "clock", clock, METH_FASTCALL, "clock(which: int) -> int\nNanoseconds: 0 real time, 1 a steady clock." },
+    { "random", random_bytes, METH_FASTCALL, "random(n: int) -> bytes" },
+    { "sleep", sleep_ns, METH_FASTCALL, "sleep(ns: int)" },
+    { "body", body, METH_FASTCALL, "body(offset: int, n: int) -> bytes\nContent of the request that is not in the frame." },
+    { "part", part_of_frame, METH_FASTCALL, "part(index: int) -> str | bytes\nPart of the request." },
+    { "fields", fields_of_frame, METH_FASTCALL, "fields() -> list[tuple[str, str]]\nHeader fields of the request." },
+    { "freezing", freezing, METH_FASTCALL, "freezing() -> bool\nTrue until the snapshot is taken." },
+    { "captured", captured, METH_FASTCALL, "captured() -> int\nWhat was drawn while freezing, since the last call." },
+    { "set_entry", set_entry, METH_FASTCALL, "set_entry(callable, takes: int, parts: tuple[int, ...])" },
+    { "immortalise", immortalise, METH_FASTCALL, "immortalise(objects: list)\nNever count references to these again." },
+    { "compact", compact, METH_FASTCALL, "compact()\nFill the holes of the heap." },
+    { 0 },
+};
+
+/* -- start-up and loading */
+
+/* Calls a function of the guest's runtime; its end is that of the process. */
+static void must(object *result) {
+    if (result) {
+        release(result);
+        return;
+    }
+    struct text text = failure();
+    host_log(LEVEL_ERROR, text.at, text.length);
+    __builtin_trap();
+}
+
+static object *call(const char *name) {
+    object *function = PyObject_GetAttrString(guest, name);
+    object *result = function ? PyObject_CallNoArgs(function) : NULL;
+    release(function);
+    return result;
+}
+
+EXPORT("dayfly_init") void dayfly_init(void) {
+    /* The thread's state stays attached in the snapshot. */
+    PyGILState_Ensure();
+    object *module = PyImport_AddModuleRef("_dayfly");
+    if (module == NULL || PyModule_AddFunctions(module, methods))
+        must(NULL);
+    guest = PyImport_ImportModule("dayfly.guest");
+    if (guest == NULL)
+        must(NULL);
+    must(call("start"));
+    must(call("settle"));
+}
+
+EXPORT("dayfly_reserve") void *dayfly_reserve(uint32_t length) {
+    void *bundle = malloc(length ? length : 1);
+    if (bundle == NULL)
+        __builtin_trap();
+    return bundle;
+}
+
+/* A copy that outlives what Python releases. */
+static struct text copied(struct text text) {
+    char *copy = malloc(text.length + 1);
+    if (copy == NULL)
+        __builtin_trap();
+    memcpy(copy, text.at, text.length);
+    return (struct text){ copy, text.length };
+}
+
+EXPORT("dayfly_load") struct reply *dayfly_load(char *bundle, uint32_t length) {
+    object *octets = PyBytes_FromStringAndSize(bundle, (ptrdiff_t)length);
+    free(bundle);
+    object *load = octets ? PyObject_GetAttrString(guest, "load") : NULL;
+    object *result = load ? PyObject_CallOneArg(load, octets) : NULL;
+    struct reply *reply = answer(result);
+    reply->body = copied(reply->body);
+    reply->error = copied(reply->error);
+    release(result);
+    release(load);
+    release(octets);
+    if (reply->status)
+        must(call("settle"));
+    return &hot->reply;
+}
