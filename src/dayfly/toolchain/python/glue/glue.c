@@ -176,6 +176,79 @@ static struct reply *answer(object *value) {
     return reply;
 }
 
+/* -- what the runtime is called for besides: when a request ends, and when something is drawn while freezing */
+
+static object *watcher;
+
+static void undisturbed(object *callable, object *argument) {
+    object *raised = PyErr_GetRaisedException();
+    release(argument ? PyObject_CallOneArg(callable, argument) : PyObject_CallNoArgs(callable));
+    PyErr_Clear();
+    if (raised)
+        PyErr_SetRaisedException(raised);
+}
+
+static void end(void) {
+    object *callable = hot->later;
+    if (callable == NULL)
+        return;
+    hot->later = NULL;
+    undisturbed(callable, NULL);
+    release(callable);
+}
+
+void drawn(uint32_t what) {
+    object *told = watcher;
+    if (told == NULL || !hot->is_freezing)
+        return;
+    watcher = NULL; /* what it draws itself is not told */
+    object *number = PyLong_FromLong((long)what);
+    if (number)
+        undisturbed(told, number);
+    release(number);
+    watcher = told;
+}
+
+static object *call_later(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self;
+    if (count != 1)
+        return wrong("later(callable)"), NULL;
+    object *before = hot->later;
+    hot->later = keep(arguments[0]);
+    release(before);
+    return &_Py_NoneStruct;
+}
+
+static object *watch(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self;
+    if (count != 1)
+        return wrong("watch(callable or None)"), NULL;
+    object *before = watcher;
+    watcher = arguments[0] == &_Py_NoneStruct ? NULL : keep(arguments[0]);
+    release(before);
+    return &_Py_NoneStruct;
+}
+
+static object *secret(object *self, object *const *arguments, ptrdiff_t count) {
+    enum { USUAL = 256 };
+    struct text name;
+    char value[USUAL];
+    (void)self;
+    if (count != 1 || !is(arguments[0], &PyUnicode_Type))
+        return wrong("secret(name: str)"), NULL;
+    if (utf8(arguments[0], &name))
+        return NULL;
+    int32_t length = host_secret(name.at, name.length, value, USUAL);
+    if (length < 0)
+        return &_Py_NoneStruct;
+    if (length <= USUAL)
+        return PyBytes_FromStringAndSize(value, length);
+    object *whole = PyBytes_FromStringAndSize(NULL, length);
+    if (whole)
+        host_secret(name.at, name.length, PyBytes_AsString(whole), (uint32_t)length);
+    return whole;
+}
+
 EXPORT("dayfly_takes") uint32_t dayfly_takes(void) {
     return takes;
 }
@@ -189,7 +262,9 @@ EXPORT("dayfly_handle") struct reply *dayfly_handle(const struct frame *frame) {
         if (arguments[i] == NULL)
             return answer(NULL);
     }
-    return answer(PyObject_Vectorcall(entry, arguments, parts_count, NULL));
+    object *value = PyObject_Vectorcall(entry, arguments, parts_count, NULL);
+    end();
+    return answer(value);
 }
 
 /* -- levers: what makes requests write to fewer pages */
@@ -211,15 +286,23 @@ static object *immortalise(object *self, object *const *arguments, ptrdiff_t cou
 /* Memory that a request can have before the heap has to grow. */
 enum { RESERVE_BYTES = 2 << 20 };
 
+/* What was freed here before is no part of a snapshot. */
+static char *cleared(size_t size) {
+    char *room = malloc(size);
+    if (room)
+        memset(room, 0, size);
+    return room;
+}
+
 /* Uses up every hole in the heap, so that what comes later lies in a row at its top; what a request writes here moves
    there, too. */
 static void compact_heap(void) {
-    char *top = malloc(RESERVE_BYTES);
+    char *top = cleared(RESERVE_BYTES);
     free(top);
     for (size_t size = 1 << 20; size > 0; size = size > 1024 ? size / 2 : size - 8) {
-        char *filled = malloc(size);
+        char *filled = cleared(size);
         while (filled && filled < top)
-            filled = malloc(size);
+            filled = cleared(size);
         free(filled);
     }
     struct hot *moved = malloc(sizeof *moved);
@@ -374,6 +457,9 @@ static struct method methods[] = {
     { "part", part_of_frame, METH_FASTCALL, "part(index: int) -> str | bytes\nPart of the request." },
     { "fields", fields_of_frame, METH_FASTCALL, "fields() -> list[tuple[str, str]]\nHeader fields of the request." },
     { "freezing", freezing, METH_FASTCALL, "freezing() -> bool\nTrue until the snapshot is taken." },
+    { "later", call_later, METH_FASTCALL, "later(callable)\nCall it once when the entry has returned." },
+    { "watch", watch, METH_FASTCALL, "watch(callable or None)\nCall it with what is drawn while freezing." },
+    { "secret", secret, METH_FASTCALL, "secret(name: str) -> bytes | None" },
     { "captured", captured, METH_FASTCALL, "captured() -> int\nWhat was drawn while freezing, since the last call." },
     { "set_entry", set_entry, METH_FASTCALL, "set_entry(callable, takes: int, parts: tuple[int, ...])" },
     { "immortalise", immortalise, METH_FASTCALL, "immortalise(objects: list)\nNever count references to these again." },
@@ -435,6 +521,7 @@ EXPORT("dayfly_load") struct reply *dayfly_load(char *bundle, uint32_t length) {
     free(bundle);
     object *load = octets ? PyObject_GetAttrString(guest, "load") : NULL;
     object *result = load ? PyObject_CallOneArg(load, octets) : NULL;
+    end();
     struct reply *reply = answer(result);
     reply->body = copied(reply->body);
     reply->error = copied(reply->error);

@@ -13,6 +13,7 @@ HOSTCALL(clock) int64_t host_clock(uint32_t which);
 HOSTCALL(random) void host_random(void *to, uint32_t length);
 HOSTCALL(body_read) uint32_t host_body_read(uint32_t offset, void *to, uint32_t length);
 HOSTCALL(sleep) void host_sleep(int64_t nanoseconds);
+HOSTCALL(secret) int32_t host_secret(const char *name, uint32_t length, void *to, uint32_t room);
 
 enum { LEVEL_INFO = 1, LEVEL_ERROR = 3 };
 enum { CLOCK_REAL = 0, CLOCK_STEADY = 1, CLOCK_RESOLUTION_NS = 1000000 };
@@ -48,6 +49,7 @@ struct hot {
     uint32_t is_freezing;
     uint32_t captured;
     const struct frame *frame;
+    struct object *later;
     struct reply reply;
 };
 
@@ -58,5 +60,8 @@ extern INTERNAL struct hot *hot;
 /* The clocks and octets that Python sees, before and after the snapshot. */
 INTERNAL int64_t clock_ns(uint32_t which);
 INTERNAL void random_octets(void *to, uint32_t length);
+
+/* Says that the interpreter itself has drawn something: while freezing whoever watches is told. */
+INTERNAL void drawn(uint32_t what);
 
 #endif

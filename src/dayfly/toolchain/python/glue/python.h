@@ -41,6 +41,7 @@ object *PyImport_ImportModule(const char *name);
 int PyModule_AddFunctions(object *module, struct method *methods);
 
 object *PyErr_GetRaisedException(void);
+void PyErr_SetRaisedException(object *);
 void PyErr_SetString(object *type, const char *text);
 void PyErr_Clear(void);
 object *PyErr_Occurred(void);
@@ -75,6 +76,7 @@ object *PySequence_List(object *);
 void *malloc(size_t);
 void free(void *);
 void *memcpy(void *restrict, const void *restrict, size_t);
+void *memset(void *, int, size_t);
 void *memchr(const void *, int, size_t);
 
 static inline object *keep(object *value) {

@@ -35,6 +35,7 @@ int64_t clock_ns(uint32_t which) {
 }
 
 EXPORT("wasi:clocks/monotonic-clock#now") int64_t monotonic_now(void) {
+    drawn(CAPTURED_CLOCK);
     return clock_ns(CLOCK_STEADY);
 }
 
@@ -43,6 +44,7 @@ EXPORT("wasi:clocks/monotonic-clock#resolution") int64_t monotonic_resolution(vo
 }
 
 EXPORT("wasi:clocks/wall-clock#now") void wall_now(struct time *result) {
+    drawn(CAPTURED_CLOCK);
     uint64_t now = (uint64_t)clock_ns(CLOCK_REAL);
     result->seconds = now / 1000000000;
     result->nanoseconds = (uint32_t)(now % 1000000000);
@@ -124,6 +126,7 @@ EXPORT("wasi:random/random#get-random-bytes") void get_random_bytes(uint64_t len
     void *octets = length > UINT32_MAX / 2 ? NULL : malloc(length ? (size_t)length : 1);
     if (octets == NULL)
         __builtin_trap();
+    drawn(CAPTURED_RANDOM);
     random_octets(octets, (uint32_t)length);
     *result = (struct list){ octets, (uint32_t)length };
 }
