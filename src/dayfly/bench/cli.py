@@ -9,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import deploy, http, isolation, limits, neighbours, restore, saturated, servers, tails
+from dayfly.bench import deploy, http, isolation, limits, neighbours, peers, restore, saturated, servers, tails
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -135,6 +135,21 @@ def tails_command(
     """Look for long tails of the seed program on two I/O threads beside a busy tenant, and for their reason."""
     rows = tails.measure(tails.TailOptions(rounds, seconds), Console(stderr=True))
     _show(as_json, tails.to_json(rows), tails.to_table(rows))
+
+
+@app.command("peers")
+def peers_command(
+    programs: Annotated[str, typer.Option(metavar="NAME,NAME,...", help="Directories of bench/programs.")] = ",".join(
+        program.name for program in peers.PROGRAMS
+    ),
+    seconds: Annotated[float, typer.Option(min=1, help="For each round of a server.")] = 1,
+    rounds: Rounds = 3,
+    as_json: Json = False,
+) -> None:
+    """Compare Python programs in sandboxes with servers that have none, and with a process for each request."""
+    options = peers.PeerOptions(tuple(programs.split(",")), seconds, rounds)
+    rows = peers.measure(options, Console(stderr=True))
+    _show(as_json, peers.to_json(rows), peers.to_table(rows))
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

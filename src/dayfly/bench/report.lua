@@ -1,3 +1,13 @@
+-- What cannot be said on the command line of wrk: content, and a host other than that of the address.
+local body, host = os.getenv("DAYFLY_WRK_BODY") or "", os.getenv("DAYFLY_WRK_HOST") or ""
+if body ~= "" then
+    wrk.method, wrk.body = "POST", body
+    wrk.headers["Content-Type"] = "application/json"
+end
+if host ~= "" then
+    wrk.headers["Host"] = host
+end
+
 -- wrk calls this when it is done: the same figures as its own report, in one line that a program can read.
 done = function(summary, latency, requests)
     local errors = summary.errors

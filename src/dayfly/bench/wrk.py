@@ -1,6 +1,7 @@
 """The load generator: `wrk`, started on given processors, its report as values."""
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ class Load:
     seconds: float
     cpus: frozenset[int]
     """Processors that it may use."""
+    body: str = ""
+    """Content of each request; with it, the method is POST."""
+    host: str = ""
+    """The field `Host`, if it is not that of the address."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,12 @@ def start(load: Load) -> "subprocess.Popen[str]":
     command = ["taskset", "--cpu-list", cpus, "wrk", f"-t{load.threads}", f"-c{load.connections}"]
     command += [f"-d{max(1, round(load.seconds))}s", "--timeout", "20s", "-s", str(_REPORT), load.url]
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=os.environ | {"DAYFLY_WRK_BODY": load.body, "DAYFLY_WRK_HOST": load.host},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
