@@ -36,10 +36,10 @@ _CXX: list[tuple[str, str]] = [
 # The order matters: the first that is found anywhere in a C++ type names it.
 _TYPES: list[tuple[str, str]] = [
     (r"^(?:const )?(?:pythonic::)?(?:types::)?(?:str|chr|sliced_str)\b|char", "str"),
-    (r"\bdict\b", "dict"),
+    (r"\bdict\b|empty_dict", "dict"),
     (r"\bndarray\b|\bnumpy_", "a numpy array"),
-    (r"\blist\b|list_version", "list"),
-    (r"\bset\b", "set"),
+    (r"\blist\b|list_version|empty_list", "list"),
+    (r"\bset\b|empty_set", "set"),
     (r"tuple", "tuple"),
     (r"none_type", "None"),
     (r"\bnone<", "a value or None"),
@@ -60,15 +60,22 @@ def from_pythran(reason: str, line: int, column: int) -> Diagnostic:
 
 
 def from_clang(errors: str, log: str) -> Diagnostic:
-    """Translate the first error of a C++ compiler. `log` names where everything it said is kept."""
-    first = next(_errors(errors), "")
-    place = re.search(r"^app\.py:(\d+):", first, re.MULTILINE)
-    line = int(place[1]) if place else 0
+    """Translate what a C++ compiler says. `log` names where all of it is kept."""
+    parts = list(_errors(errors)) or [""]
+    line = next(_lines(parts), 0)
     # Our own headers refuse in Python terms.
-    if ours := re.search(r"static assertion failed.*?: dayfly: (.*)", first):
+    if ours := re.search(r"static assertion failed.*?: dayfly: (.*)", errors):
         reason, _, hint = ours[1].partition("; ")
         return Diagnostic(line, 0, reason, hint)
-    return Diagnostic(line, 0, _meaning(first), f"{ELSE_PYTHON}; what the compiler said is in {log}")
+    return Diagnostic(line, 0, _meaning(parts[0]), f"{ELSE_PYTHON}; what the compiler said is in {log}")
+
+
+def _lines(parts: list[str]) -> Iterator[int]:
+    """Find lines of the program in errors: of a statement, else of the function whose declarations are wrong."""
+    for pattern in (r"^app\.py:(\d+):", r"^app\.py@(\d+):"):
+        for part in parts:
+            if place := re.search(pattern, part, re.MULTILINE):
+                yield int(place[1])
 
 
 def _errors(errors: str) -> Iterator[str]:

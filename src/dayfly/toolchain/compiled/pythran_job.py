@@ -11,6 +11,7 @@ names the line of `app.py` that each statement comes from.
 import copy
 import importlib.util
 import json
+import math
 import string
 import sys
 import traceback
@@ -116,13 +117,13 @@ teach()
 from pythran import backend, cxxgen, frontend, metadata, toolchain  # noqa: E402
 from pythran.analyses import range_values  # noqa: E402
 from pythran.config import cfg  # noqa: E402
+from pythran.transformations import expand_globals  # noqa: E402
 from pythran.utils import isextslice, isnum, isstr  # noqa: E402
 
 # The others trade Python's meaning for speed that clang finds anyway: they forget that a list has two names, drop an
-# `int(text)` whose value is not used, or let sums wrap.
+# `int(text)` whose value is not used, let sums wrap, or evaluate the tenant's expressions while building.
 OPTIMIZATIONS = [
     "pythran.optimizations.RemoveDeadFunctions",
-    "pythran.optimizations.ConstantFolding",
     "pythran.transformations.FalsePolymorphism",
     "pythran.optimizations.TupleToShape",
 ]
@@ -199,14 +200,20 @@ class Spelling(ast.NodeTransformer):  # type: ignore[misc] # gast has no types
             values.append(self._formatted(value, ord(conversion or "\0"), ast.Constant(spec, None) if spec else None))
         return _at(node, _percent(result, values))
 
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802 -- the name is the node's
+        """Make one number of -1: Pythran wants to know the direction of range and slices."""
+        self.generic_visit(node)
+        if isinstance(node.op, ast.USub) and isnum(node.operand):
+            return _at(node, ast.Constant(-node.operand.value, None))
+        return node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802 -- the name is the node's
         """Spell x ** -1, a float whatever x is, as x ** -1.0, which has that type."""
         self.generic_visit(node)
         exponent = node.right
-        if isinstance(node.op, ast.Pow) and isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub):
-            value = exponent.operand
-            if isnum(value) and isinstance(value.value, int):
-                node.right = _at(exponent, ast.UnaryOp(ast.USub(), ast.Constant(float(value.value), None)))
+        negative = isnum(exponent) and isinstance(exponent.value, int) and exponent.value < 0
+        if isinstance(node.op, ast.Pow) and negative:
+            node.right = _at(exponent, ast.Constant(float(exponent.value), None))
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:  # noqa: N802 -- the name is the node's
@@ -389,7 +396,12 @@ def _call(name: str, *arguments: ast.expr) -> ast.Call:
 
 
 _visit_constant = backend.CxxFunction.visit_Constant
+_visit_dict = backend.CxxFunction.visit_Dict
+_visit_list = backend.CxxFunction.visit_List
 _TEXTS: dict[str, int] = {}
+_TABLES: list[list[Any]] = []
+_TABLE_SIZE = 32
+_CXX_OF = {int: "long", float: "double", bool: "bool", str: "dayfly_text"}
 
 
 class _Functions:
@@ -419,9 +431,28 @@ class _Functions:
             return f"pythonic::types::chr('{_quoted(value)}')"
         return f"pythonic::show::shared(dayfly_texts::text{_TEXTS.setdefault(value, len(_TEXTS))})"
 
+    def visit_List(self: Any, node: ast.List) -> str:  # noqa: N802 -- the name is Pythran's
+        item = _table_item(node.elts)
+        if item is None:
+            return str(_visit_list(self, node))
+        return f"pythonic::show::listed<{self._type_of(node)}>({len(node.elts)}, {_function_of_index(item)})"
+
+    def visit_Dict(self: Any, node: ast.Dict) -> str:  # noqa: N802 -- the name is Pythran's
+        key, value = _table_item(node.keys), _table_item(node.values)
+        if key is None or value is None:
+            return str(_visit_dict(self, node))
+        items = f"{len(node.keys)}, {_function_of_index(key)}, {_function_of_index(value)}"
+        return f"pythonic::show::dicted<{self._type_of(node)}>({items})"
+
+    def _type_of(self: Any, node: ast.expr) -> str:
+        return str(self.typeof(self.types.builder.Assignable(self.types[node])))
+
     def add_line_info(self: Any, node: ast.AST, statement: Any) -> Any:
         # Pythran would write the source's own line as a comment: nothing of a tenant's source goes into C++ unquoted.
-        return _Line(statement, node.lineno) if isinstance(node, ast.stmt) and not _is_function(node) else statement
+        if isinstance(node, ast.FunctionDef):
+            # What follows are declarations on lines of their own: the file's name says which function they belong to.
+            return tuple([_Line(part, 1, f"app.py@{node.lineno}") for part in parts] for parts in statement)
+        return _Line(statement, node.lineno, "app.py") if isinstance(node, ast.stmt) else statement
 
     def visit_AugAssign(self: Any, node: ast.AugAssign) -> cxxgen.Statement:  # noqa: N802 -- the name is Pythran's
         target = node.target
@@ -442,17 +473,13 @@ def _existing(value: str, key: ast.expr, visitor: Any) -> str:
 class _Line:
     """A statement and the line of `app.py` that it comes from."""
 
-    def __init__(self, statement: Any, line: int) -> None:
+    def __init__(self, statement: Any, line: int, file: str) -> None:
         self._statement = statement
-        self._line = line
+        self._place = f'#line {line} "{file}"'
 
     def generate(self) -> Iterator[str]:
-        yield f'\n#line {self._line} "app.py"\n'
+        yield f"\n{self._place}\n"
         yield from self._statement.generate()
-
-
-def _is_function(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef)
 
 
 def _quoted(text: str) -> str:
@@ -469,13 +496,16 @@ def change() -> None:
         generator.visit_Subscript = _Functions.visit_Subscript
         generator.visit_AugAssign = _Functions.visit_AugAssign
         generator.visit_Constant = _Functions.visit_Constant
+        generator.visit_Dict = _Functions.visit_Dict
+        generator.visit_List = _Functions.visit_List
+        generator._type_of = _Functions._type_of  # noqa: SLF001
         generator.add_line_info = _Functions.add_line_info
         generator.all_positive = lambda _self, _node: False
+    expand_globals.GlobalTransformer.visit_List = ast.NodeTransformer.generic_visit
     # Pythran's own parser turns comments and texts that begin with `omp` into pragmas.
     frontend.raw_parse = lambda code: Spelling().visit(ast.parse(code))
     # Ranges are only asked for by what is left out here; finding them fails on some recursions.
     range_values.RangeValues.visit = lambda _self, _node: None
-    cfg.set("pythran", "ignore_fold_error", "true")  # 1 // 0 in a constant is a ZeroDivisionError where it stands
     cfg.set("backend", "annotate", "true")
 
 
@@ -488,12 +518,54 @@ def translate(source: str, name: str) -> tuple[str, list[str]]:
 
 
 def _texts() -> str:
-    """Define the constant texts of the program."""
-    definitions = "".join(
+    """Define the constant texts and tables of the program."""
+    texts = "".join(
         f'const pythonic::types::str text{index}("{_quoted(value)}", {len(value.encode())});\n'
         for value, index in _TEXTS.items()
     )
-    return f"namespace {{\nnamespace dayfly_texts {{\n{definitions}}}\n}}\n"
+    tables = "".join(f"{_definition(index, values)};\n" for index, values in enumerate(_TABLES))
+    return f"namespace {{\nnamespace dayfly_texts {{\n{texts}{tables}}}\n}}\n"
+
+
+def _table_item(elements: list[ast.expr]) -> str | None:
+    """Make a table of constants; return the C++ for its element `i`.
+
+    As an expression, 20,000 of them take clang more than 2 GiB. None if they are few, or not all of one kind.
+    """
+    if len(elements) < _TABLE_SIZE:
+        return None
+    if all(isinstance(element, ast.Tuple) for element in elements):
+        return _table_row([element.elts for element in elements])
+    values = [element.value for element in elements if isinstance(element, ast.Constant)]
+    kinds = {type(value) for value in values}
+    if len(values) < len(elements) or len(kinds) != 1 or not kinds <= _CXX_OF.keys():
+        return None
+    _TABLES.append(values)
+    name = f"dayfly_texts::table{len(_TABLES) - 1}[i]"
+    return f"pythonic::show::text_of({name})" if kinds == {str} else name
+
+
+def _table_row(rows: list[list[ast.expr]]) -> str | None:
+    """Make a table of each column; return the C++ for row `i`."""
+    if len({len(row) for row in rows}) != 1:
+        return None
+    items = [item for column in zip(*rows, strict=True) if (item := _table_item(list(column)))]
+    return f"pythonic::types::make_tuple({', '.join(items)})" if len(items) == len(rows[0]) else None
+
+
+def _function_of_index(item: str) -> str:
+    return f"[](size_t i) {{ return {item}; }}"
+
+
+def _definition(index: int, values: list[Any]) -> str:
+    kind = type(values[0])
+    items = {
+        int: lambda value: f"{value}L",
+        float: lambda value: repr(value) if math.isfinite(value) else f"{'-' if value < 0 else ''}INFINITY",
+        bool: lambda value: str(value).lower(),
+        str: lambda value: f'{{"{_quoted(value)}", {len(value.encode())}}}',
+    }[kind]
+    return f"const {_CXX_OF[kind]} table{index}[] = {{{', '.join(map(items, values))}}}"
 
 
 def _is_global(node: ast.FunctionDef) -> bool:

@@ -142,6 +142,9 @@ class CompiledToolchain:
     def _run(self, command: Sequence[str | Path], directory: Path) -> process.Outcome:
         """Run a compiler; a limit that ends it refuses the program."""
         outcome = process.run(command, directory=directory, allowance=self._allowance)
+        if "LLVM ERROR: out of memory" in outcome.errors:
+            mebibytes = self._allowance.memory_bytes >> 20
+            raise Refused(Diagnostic(0, 0, f"compiling takes more than {mebibytes} MiB", "make the program smaller"))
         if outcome.cause:
             most = {"cpu": f"{self._allowance.cpu_s} s of CPU time", "wall": f"{self._allowance.wall_s:.0f} s"}
             limit = most.get(outcome.cause, "the space there is for files")

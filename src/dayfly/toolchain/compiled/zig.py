@@ -55,6 +55,7 @@ _CODE = [
     "-fhosted",
     "-fno-stack-protector",
     "-fno-ident",
+    "-fno-crash-diagnostics",
     "-fvisibility=hidden",
     "-ffunction-sections",
     "-fdata-sections",

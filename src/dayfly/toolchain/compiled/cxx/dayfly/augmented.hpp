@@ -1,5 +1,6 @@
 // `x += y` and its kin, and subscripts, as the generated code spells them.
 #pragma once
+#include "abi.h"
 #include "arithmetic.hpp"
 
 #include <pythonic/operator_/add.hpp>
@@ -18,6 +19,31 @@ namespace show
   inline types::str shared(types::str const &constant)
   {
     return constant;
+  }
+
+  inline types::str text_of(dayfly_text const &text)
+  {
+    return types::str(text.data, text.size);
+  }
+
+  // Containers of constants, which are tables of plain data: as expressions they would take the compiler minutes.
+  template <class List, class Item>
+  List listed(size_t size, Item item)
+  {
+    List out(0);
+    out.reserve(size);
+    for (size_t i = 0; i < size; i++)
+      out.push_back(static_cast<typename List::value_type>(item(i)));
+    return out;
+  }
+
+  template <class Dict, class Key, class Value>
+  Dict dicted(size_t size, Key key, Value value)
+  {
+    Dict out = types::empty_dict();
+    for (size_t i = 0; i < size; i++)
+      out[key(i)] = value(i);
+    return out;
   }
 
   // Numbers go through the checked operators; everything else has its own in-place operator.
