@@ -266,7 +266,7 @@ def _origin(tenant: Tenant, source: Source) -> str:
 def _dayfly() -> bytes:
     """Digest the toolchain and the native half: a release made by another version is made again."""
     package = Path(__file__).parent
-    files = [*package.glob("_core*.so"), *package.glob("toolchain/**/*")]
+    files = [*package.glob("_core*.so"), *package.glob("toolchain/**/*"), *package.glob("handler/**/*")]
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file() and file.suffix != ".pyc"):
         digest.update(file.relative_to(package).as_posix().encode())

@@ -45,6 +45,8 @@ class Series:
 
     target: Target
     deploys: list[Deployed] = field(default_factory=list)
+    image_bytes: int = 0
+    """Of the last release."""
 
     def median_ms(self, step: str) -> float:
         """Return a step's median; 0 for one that the tier does not have."""
@@ -54,11 +56,6 @@ class Series:
     def total_ms(self) -> float:
         """Return the median of all steps together."""
         return statistics.median(deployed.steps.total_ms for deployed in self.deploys)
-
-    @property
-    def delta_bytes(self) -> int:
-        """Return the size of the last image."""
-        return (self.deploys[-1].release.directory / "image").stat().st_size
 
 
 def measure(rounds: int, progress: Progress) -> list[Series]:
@@ -72,6 +69,7 @@ def measure(rounds: int, progress: Progress) -> list[Series]:
             for count in range(min(rounds, one.target.rounds_max) + 1):
                 deployed = _deploy(one.target, directory, count, registry, core)
                 one.deploys += [deployed] if count else []
+                one.image_bytes = (deployed.release.directory / "image").stat().st_size
                 progress.update(task, completed=number * rounds + count)
         return series
 
@@ -93,7 +91,7 @@ def to_json(series: list[Series]) -> list[dict[str, Any]]:
             "tier": one.target.tier,
             "rounds": len(one.deploys),
             "total_ms": round(one.total_ms, 2),
-            "delta_bytes": one.delta_bytes,
+            "image_bytes": one.image_bytes,
             **{f"{step}_ms": round(one.median_ms(step), 2) for step in _steps([one])},
         }
         for one in series
@@ -109,7 +107,7 @@ def to_table(series: list[Series]) -> Table:
         table.add_column(heading, justify="right")
     for one in series:
         times = (f"{one.median_ms(step):.1f}" for step in steps)
-        image = f"{one.delta_bytes / 2**20:.2f} MiB"
+        image = f"{one.image_bytes / 2**20:.2f} MiB"
         table.add_row(one.target.name, one.target.tier, str(len(one.deploys)), *times, f"{one.total_ms:.1f}", image)
     return table
 
