@@ -8,21 +8,25 @@ from functools import cache
 from pathlib import Path
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replace one file by another; whoever reads sees the old or the new content."""
+def write_file(path: Path, content: bytes, *, after: Path | None = None) -> None:
+    """Replace one file by another; whoever reads sees the old or the new content.
+
+    `after`: a directory whose entries survive a crash whenever the new content does.
+    """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _write(aside, content)
-        _sync(aside)
+        _sync_together([aside, after] if after else [aside])
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
-def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path) -> None:
+def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path, sync_parent: bool = True) -> None:
     """Make a directory with these files appear at once. `scratch` is a directory on the same file system.
 
+    Without `sync_parent` it may be gone after a crash, whole, until its parent is synced.
     Raises FileExistsError or another OSError if there is something at `path`, and leaves that as it is.
     """
     aside = scratch / f"{path.name}.{secrets.token_hex(4)}"
@@ -34,7 +38,8 @@ def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path) -> No
         aside.rename(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    sync_directory(path.parent)
+    if sync_parent:
+        sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -117,15 +117,18 @@ class Registry:
                 )
 
     def write(self, made: Made) -> Path:
-        """Write a release that no tenant is on yet; return its directory. Durable; raises RegistryError."""
+        """Write a release that no tenant is on yet; return its directory. Raises RegistryError.
+
+        It is durable when a tenant is on it: one wait for the disk less.
+        """
         with _refusals(self.directory):
-            return release.write(self.releases, made, scratch=self.directory / "scratch")
+            return release.write(self.releases, made, scratch=self.directory / "scratch", sync_parent=False)
 
     def record(self, tenant: Tenant, directory: Path, origin: str) -> Release:
         """Make a written release the tenant's current one. Durable when this returns; raises RegistryError."""
         with _refusals(self.directory):
             pointer = {"tenant": tenant.model_dump(), "release": directory.name, "origin": origin}
-            durable.write_file(self._pointer(tenant.name), release.canonical(pointer))
+            durable.write_file(self._pointer(tenant.name), release.canonical(pointer), after=self.releases)
         self._take_routes(tenant)
         return Release(tenant, directory.name, directory, origin)
 

@@ -57,13 +57,16 @@ class Made:
         return {"source.tar": self.source}
 
 
-def write(releases: Path, made: Made, *, scratch: Path) -> Path:
-    """Write a release, durably, unless it is there already; return its directory. Raises OSError."""
+def write(releases: Path, made: Made, *, scratch: Path, sync_parent: bool = True) -> Path:
+    """Write a release unless it is there already, as `durable.write_directory` does; return its directory.
+
+    Raises OSError.
+    """
     files = made.files()
     directory = releases / sha256(files[MANIFEST])
     if not _holds(directory, files):
         set_aside(directory)
-        durable.write_directory(directory, files, scratch=scratch)
+        durable.write_directory(directory, files, scratch=scratch, sync_parent=sync_parent)
     return directory
 
 
