@@ -60,11 +60,16 @@ class Bases:
         """Return the base, after making it if there is none for this version of dayfly: half a minute."""
 
         def make() -> Made:
-            wasm = self._program(progress)
-            progress("compiling and freezing", 2, 3)
-            made = Made("python", core.freeze(wasm, LIMITS), LIMITS, source=b"")
-            progress("writing", 3, 3)
-            return made
+            steps = 0
+
+            def step(what: str, done: int, of: int) -> None:
+                nonlocal steps
+                steps = of
+                progress(what, done, of + 1)
+
+            wasm = self._program(step)
+            progress("compiling and freezing", steps, steps + 1)
+            return Made("python", core.freeze(wasm, LIMITS), LIMITS, source=b"")
 
         return self._named("base", _version(), make)
 

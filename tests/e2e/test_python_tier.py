@@ -1,0 +1,154 @@
+"""Tenants of tier `python` from the command line to the answer. The first on a machine makes the base."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DAYFLY, HELLO, Run
+from tests.e2e.conftest import Serve
+from tests.resolver.index import LocalIndex, installed, serving, wheel
+
+MakeTenant = Callable[..., Path]
+
+FLASK = """
+import os
+from flask import Flask, render_template, session
+
+app = Flask(__name__)
+app.secret_key = "not a secret here"
+
+@app.get("/")
+def page():
+    return render_template("page.html", name="<dayfly>", stage=os.environ["STAGE"])
+"""
+PACKAGES = ("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "blinker")
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex]:
+    """Return an index with the packages of Flask as they are installed here, and one that cannot be used."""
+    with serving(LocalIndex()) as served:
+        for name in PACKAGES:
+            served.add(name, installed(name))
+        served.add("numpy", wheel("numpy", "2.0", tag="cp314-cp314-manylinux_2_17_x86_64"))
+        monkeypatch.setenv("DAYFLY_INDEX", served.url)
+        yield served
+
+
+def test_the_seed_program_answers_on_the_default_tier(serve: Serve, make_tenant: MakeTenant) -> None:
+    """Unmodified, and again after a restart without being made again."""
+    tenant = make_tenant("seed", {"app.py": HELLO})
+    with serve(tenant) as server:
+        answer = server.get(host="seed.localhost")
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/plain"
+        assert answer.body.startswith(b"\tthis is a very")
+        assert "tier `python`" in server.log
+    with serve(tenant) as server:
+        assert server.get(host="seed.localhost").body == answer.body
+        assert "unchanged, tier `python`" in server.log
+
+
+@pytest.mark.usefixtures("index")
+def test_a_flask_application_stands_on_a_layer(serve: Serve, make_tenant: MakeTenant, tmp_path: Path) -> None:
+    """Resolved, locked and frozen once; MarkupSafe without its native file, templates and variables as they are."""
+    files = {
+        "app.py": FLASK,
+        "requirements.txt": "Flask\n",
+        "dayfly.toml": '[[sample_requests]]\n[[sample_requests]]\npath = "/x"\nstatus = 404\n'
+        '[environment]\nSTAGE = "test"\n',
+    }
+    tenants = [make_tenant(name, files) for name in ("one", "two")]
+    for tenant in tenants:
+        (tenant / "templates").mkdir()
+        (tenant / "templates/page.html").write_text("<p>{{ name }} {{ stage }}</p>", encoding="utf-8")
+    with serve(*tenants) as server:
+        for name in ("one", "two"):
+            assert server.get(host=f"{name}.localhost").body == b"<p>&lt;dayfly&gt; test</p>"
+        assert server.get("/x", host="one.localhost").status == 404
+    releases = tmp_path / ".dayfly/releases"
+    tenant_of = [json.loads(path.read_bytes())["release"] for path in (tmp_path / ".dayfly/tenants").iterdir()]
+    parents = {json.loads((releases / digest / "manifest.json").read_bytes())["parent"] for digest in tenant_of}
+    assert len(parents) == 1
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"app.py": "x = 1\n\ndef f(:\n"}, 'app.py", line 3'),
+        ({"app.py": "import nowhere\n"}, "ModuleNotFoundError: No module named 'nowhere'"),
+        ({"app.py": "x = 1\n"}, "on_client_request"),
+        ({"app.py": "while True:\n    pass\n"}, "CPU"),
+        ({"app.py": "x = bytearray(1 << 30)\n"}, "MemoryError"),
+        ({"app.py": "def f():\n    f()\nf()\n"}, "RecursionError"),
+        ({"app.py": "def on_init():\n    raise ValueError('not today')\n"}, "ValueError: not today"),
+        ({"app.py": "import os\nos.environ['KEY']\n", "dayfly.toml": 'secrets = ["KEY"]\n'}, "secret `KEY`"),
+        ({"app.py": HELLO, "requirements.txt": "numpy\n"}, "requirements.txt:1: numpy 2.0 is native code; use plain"),
+        ({"app.py": HELLO, "requirements.txt": "\n--index-url http://x/\n"}, "requirements.txt:2: `--index-url`: pack"),
+        ({"app.py": HELLO, "requirements.txt": "-r /etc/passwd\n"}, "requirements.txt:1: `-r`: no other file is read"),
+        ({"app.py": HELLO, "requirements.txt": "git+https://x/y\n"}, "requirements.txt:1: `git+https://x/y` is an add"),
+        ({"app.py": HELLO, "requirements.txt": "x @ file:///etc\n"}, "requirements.txt:1: `x @ file:///etc` is an add"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(
+    run: Run, make_tenant: MakeTenant, files: dict[str, str], message: str
+) -> None:
+    """Exit code 1, and what Python would say or the line that is wrong."""
+    done = run("check", make_tenant("bad", files))
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_what_is_captured_at_import_is_reported(run: Run, make_tenant: MakeTenant) -> None:
+    """By file and line; the program is accepted."""
+    source = f"import random\nimport time\n{HELLO}\nSEED = random.random()\n\nSTARTED = time.time()\n"
+    done = run("check", make_tenant("hello", {"app.py": source}))
+    assert done.returncode == 0, done.stderr
+    last = len(source.splitlines())
+    assert f"hello: app.py:{last - 2}: randomness taken while the program is loaded" in done.stdout
+    assert f"hello: app.py:{last}: the time taken while the program is loaded" in done.stdout
+    assert "hello: accepted, tier `python`" in done.stdout
+
+
+def test_a_secret_is_there_when_a_request_is(serve: Serve, run: Run, make_tenant: MakeTenant, tmp_path: Path) -> None:
+    """Read by name while it is answered; no file has its value but the one that the operator made."""
+    source = "import os\n\ndef on_client_request():\n    return os.environ['KEY'] + os.environ['STAGE']\n"
+    text = 'secrets = ["KEY"]\n[environment]\nSTAGE = " test"\n'
+    tenant = make_tenant("hello", {"app.py": source, "dayfly.toml": text})
+    secret = subprocess.run(
+        [DAYFLY, "secret", "set", "hello", "KEY"], cwd=tmp_path, input="canary-8d1f\n", text=True, check=False
+    )
+    assert secret.returncode == 0
+    assert run("secret", "list", "hello").stdout == "KEY\n"
+    with serve(tenant) as server:
+        assert server.get().body == b"canary-8d1f test"
+    holds = [path for path in tmp_path.rglob("*") if path.is_file() and b"canary-8d1f" in path.read_bytes()]
+    assert holds == [tmp_path / ".dayfly/secrets/hello.json"]
+    assert run("secret", "remove", "hello", "KEY").returncode == 0
+    with serve(tenant) as server:
+        assert server.get().status == 500
+        assert "tenant hello: secret `KEY` has no value" in server.log
+
+
+def test_a_failed_deploy_leaves_the_old_release(serve: Serve, run: Run, make_tenant: MakeTenant) -> None:
+    """It serves at the next start."""
+    tenant = make_tenant("hello", {"app.py": "def on_client_request():\n    return 'old'\n"})
+    assert run("build", tenant).returncode == 0
+    (tenant / "app.py").write_text("def on_client_request(:\n", encoding="utf-8")
+    assert run("build", tenant).returncode == 1
+    with serve(make_tenant("other")) as server:
+        assert server.get(host="hello.localhost").body == b"old"
+
+
+def test_the_base_can_be_made_ahead(run: Run) -> None:
+    """Made once: a second command finds it."""
+    built = run("base", "build")
+    assert built.returncode == 0, built.stderr
+    again = run("base", "build")
+    assert again.stdout == built.stdout == run("base", "info").stdout
+    assert "made" not in again.stderr
