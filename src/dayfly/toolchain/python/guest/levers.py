@@ -17,6 +17,9 @@ _CODE_PARTS = (
 
 _REQUESTS = 64
 
+_THRESHOLD = 20_000
+"""New objects before the collector looks for cycles: memory that is thrown away soon is seldom worth the search."""
+
 _kept: list[list[Any]] = []
 """What is immortal must stay alive: writing to freed memory would corrupt the heap. One list for each snapshot."""
 
@@ -29,8 +32,9 @@ def immortalise(host: Any) -> None:
     found = _mortal()
     _kept.append(found)
     host.immortalise(found)
-    gc.collect()
+    gc.collect()  # the collector drops what is immortal from its lists
     gc.freeze()
+    gc.set_threshold(_THRESHOLD)
 
 
 def _mortal() -> list[Any]:

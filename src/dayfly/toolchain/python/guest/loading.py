@@ -4,17 +4,19 @@ import importlib
 import json
 import linecache
 import os
+import re
 import sys
 from types import ModuleType
 from typing import Any
 
-from . import captures, environment, fresh, host, origin
+from . import captures, environment, fresh, host, origin, patterns
 from .building import tree
 from .report import report
 
 _REHEARSALS = 20
 _REHEARSAL = """
 import json
+import re
 from collections import OrderedDict
 
 def on_init():
@@ -22,7 +24,7 @@ def on_init():
 
 def on_client_request():
     def generator():
-        return "text/plain", "x"
+        return "text/plain", re.sub("a", "b", "c")
     return generator
 """
 
@@ -66,6 +68,7 @@ def load(octets: bytes) -> tuple[str, str] | str:
         return report(error)
     fresh.renew()
     _read_sources()
+    patterns.prepare()
     return "application/json", json.dumps({"captured": captures.take()} | facts)
 
 
@@ -100,6 +103,7 @@ def _forget(head: dict[str, Any]) -> None:
         del os.environ[name]
     environment.load({}, [])
     linecache.clearcache()
+    re.purge()
     importlib.invalidate_caches()
 
 

@@ -13,9 +13,6 @@ from .report import report
 
 def start(calls: Any) -> None:
     """Take the host's functions, and run what requests commonly run."""
-    for missing in ("later", "watch", "secret", "set_report"):
-        if not hasattr(calls, missing):
-            setattr(calls, missing, lambda *_: None)
     host.calls = calls
     building.built()
     handler_host.bind()

@@ -178,6 +178,7 @@ def _time() -> None:
     datetime.datetime.now(datetime.UTC).isoformat()
     datetime.datetime(2024, 1, 2, 3, 4, 5).strftime("%Y-%m-%d %H:%M")
     datetime.datetime.fromisoformat("2024-01-02T03:04:05+00:00")
+    datetime.datetime.strptime("2024-01-02 03:04", "%Y-%m-%d %H:%M")
     datetime.timedelta(days=1) + datetime.date(2024, 1, 2)
     time.time()
     time.monotonic()
