@@ -1,6 +1,6 @@
 """Runs programs of the corpus in this CPython: each request in a process forked from the one that loaded the program.
 
-Reads a list of `{"name", "source", "requests"}` as JSON; writes a list of answers for each program.
+Reads a list of `{"source", "requests"}` as JSON; writes a list of answers for each program.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def program(job: dict[str, Any]) -> list[dict[str, Any]]:
             try:
                 client = Client.load(file)
             except Exception as error:  # noqa: BLE001 - whatever a program raises
-                return [{"status": 0, "error": repr(error), "log": []} for _ in job["requests"]]
+                return [{"status": 0, "text": repr(error), "log": []} for _ in job["requests"]]
         return [forked(lambda line=line: answer(client, *line)) for line in job["requests"]]
 
 
@@ -54,9 +54,9 @@ def answer(client: Client, method: str, target: str, body: str) -> dict[str, Any
             reply = client.request(method, target, body=body)
         except ProgramFailed as failed:
             last = str(failed).splitlines()[-1]
-            return {"status": 500, "error": last, "log": log.getvalue().splitlines()}
-    found = {"status": reply.status, "body": reply.body.decode("latin-1"), "log": log.getvalue().splitlines()}
-    return found | {"type": reply.headers.get("content-type")}
+            return {"status": 500, "text": last, "log": log.getvalue().splitlines()}
+    found = {"status": reply.status, "text": reply.body.decode("latin-1"), "log": log.getvalue().splitlines()}
+    return found | {"content_type": reply.headers.get("content-type")}
 
 
 def main() -> None:

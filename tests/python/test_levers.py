@@ -1,0 +1,92 @@
+"""Each thing that is done before a snapshot to make requests cheap, seen from inside of a sandbox or in its figures."""
+
+import json
+
+from tests.python.programs import Request
+from tests.python.sandbox import Sandboxes
+
+GET = Request("GET", "/", "")
+
+
+def ask(sandboxes: Sandboxes, name: str, source: str) -> object:
+    """Serve a program, and return its JSON answer."""
+    sandboxes.publish(name, source)
+    return json.loads(sandboxes.ask(name, GET).text)
+
+
+def test_what_is_there_at_freeze_is_immortal(sandboxes: Sandboxes) -> None:
+    """The base's objects and the program's own; what a request makes is not."""
+    source = """
+import json
+import sys
+
+TABLE = {"a": [1.5, "text of its own", (1, 2)]}
+
+class Own:
+    def method(self):
+        return 1
+
+def on_client_request():
+    there = [json, json.dumps, json.dumps.__code__, json.dumps.__code__.co_names, json.encoder.JSONEncoder, TABLE,
+             TABLE["a"], TABLE["a"][0], TABLE["a"][1], TABLE["a"][2], Own, Own.method, Own.method.__code__,
+             on_client_request.__code__.co_consts, sys.modules]
+    return {"there": [sys._is_immortal(item) for item in there], "new": sys._is_immortal([1])}
+"""
+    assert ask(sandboxes, "immortal", source) == {"there": [True] * 15, "new": False}
+
+
+def test_the_collector_does_not_visit_what_is_there_at_freeze(sandboxes: Sandboxes) -> None:
+    """It would write to all of it."""
+    source = """
+import gc
+
+KEPT = [[] for _ in range(1000)]
+
+def on_client_request():
+    return {"visited": len(gc.get_objects()), "tracked": gc.is_tracked(KEPT), "enabled": gc.isenabled()}
+"""
+    found = ask(sandboxes, "frozen", source)
+    assert isinstance(found, dict)
+    assert found["visited"] < 100
+    assert (found["tracked"], found["enabled"]) == (False, True)
+
+
+def test_new_objects_lie_together(sandboxes: Sandboxes) -> None:
+    """The heap has no holes: a hundred small objects are on few pages."""
+    source = """
+def on_client_request():
+    made = [[number] for number in range(100)]
+    return sorted({id(item) >> 12 for item in made})
+"""
+    pages = ask(sandboxes, "together", source)
+    assert isinstance(pages, list)
+    assert pages[-1] - pages[0] <= 3
+
+
+def test_patterns_of_the_program_are_compiled_at_freeze(sandboxes: Sandboxes) -> None:
+    """Those that stand as literals in its functions, whichever way `re` was imported; a wrong one raises when used."""
+    source = r"""
+import re
+from re import sub
+
+def on_client_request():
+    there = sorted(pattern for _, pattern, *_ in re._cache)
+    inner = lambda: re.findall("in(ner)?", "x")
+    try:
+        re.match("(", "x")
+    except re.error as error:
+        wrong = error.msg
+    return [there, re.sub("[/ ]+", "-", "a/b"), sub(r"o\s", "", "o x"), inner(), wrong]
+"""
+    expected = [["[/ ]+", "in(ner)?", r"o\s"], "a-b", "x", [], "missing ), unterminated subpattern"]
+    assert ask(sandboxes, "patterns", source) == expected
+
+
+def test_a_request_of_hello_writes_few_pages(sandboxes: Sandboxes) -> None:
+    """Pages decide what a request costs."""
+    requests = 400
+    sandboxes.publish("few-pages", 'def on_client_request():\n    return "text/plain", "hello"\n')
+    for _ in range(requests):
+        sandboxes.send("few-pages", GET)
+    pages = sandboxes.core.stats()["tenants"]["few-pages"]["restored_pages"]
+    assert pages <= 12 * requests

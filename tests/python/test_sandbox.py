@@ -1,0 +1,390 @@
+"""What the python tier promises, each by a program in its sandbox behind a real server."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dayfly.config import Limits
+from dayfly.errors import InitFailed
+from tests.conftest import HELLO
+from tests.python.programs import Request
+from tests.python.sandbox import ERROR, INFO, LIMITS, Sandboxes
+
+GET = Request("GET", "/", "")
+SPOILING = int(os.environ.get("DAYFLY_SOAK_REQUESTS", "300"))
+PARTS = 64
+VANDAL = Path(__file__).with_name("tenants") / "vandal.py"
+
+
+def lines(sandboxes: Sandboxes, name: str, request: Request = GET) -> tuple[int, str, list[tuple[int, str]]]:
+    """Send a request; return status, cause, and the log once there is something in it."""
+    sandboxes.core.logs()
+    status, cause, _, _ = sandboxes.send(name, request)
+    deadline = time.monotonic() + 30
+    found: list[tuple[int, str]] = []
+    while not found and time.monotonic() < deadline:
+        found = [(record.level, record.text) for record in sandboxes.core.logs()]
+    return status, cause, found
+
+
+# Freezing ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_bundle_is_the_same_delta(sandboxes: Sandboxes) -> None:
+    """To the last octet, and small."""
+    first = sandboxes.publish("delta-a", HELLO).snapshot
+    second = sandboxes.publish("delta-b", HELLO + "\n").snapshot
+    third = sandboxes.publish("delta-a", HELLO + "\n").snapshot
+    assert first
+    assert second
+    assert third
+    assert first.image != second.image
+    assert second.image == third.image
+    assert len(first.image) <= 1_500_000
+
+
+REFUSED = {
+    "syntax": (
+        "def f(:\n    pass\n",
+        'File "/app/app.py", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax',
+    ),
+    "raises": ("def on_init():\n    {}['x']\n", 'File "/app/app.py", line 2, in on_init\n'),
+    "missing": (
+        "import flask\n",
+        "ModuleNotFoundError: No module named 'flask'\nhint: `flask` is neither in",
+    ),
+    "absent": ("import fcntl\n", "hint: `fcntl` is a part of the standard library that needs an operating system"),
+    "nothing": ("x = 1\n", "has neither a function `on_client_request`, nor an `app`, nor a route"),
+    "recursion": ("def f(): f()\nf()\n", "RecursionError: maximum recursion depth exceeded"),
+    "exit": ("import sys\nsys.exit('no')\n", "SystemExit: no"),
+    "memory": ("x = bytearray(1 << 30)\n", "MemoryError"),
+    "random": ("import os\nx = os.urandom(3)\n", "draw them in the function that answers"),
+    "token": ("import secrets\ndef on_init(): secrets.token_hex()\n", "random octets were asked for while the program"),
+    "sleep": ("import time\ntime.sleep(1)\n", "time.sleep was called while the program is frozen"),
+    "secret": ("import os\nx = os.environ['KEY']\n", "the secret `KEY` was read while the program is frozen"),
+    "write": ("open('/app/x', 'w')\n", "Read-only file system: '/app/x'"),
+    "parameters": ("def on_client_request(nonsense): pass\n", "nonsense"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_program_that_fails_while_it_is_frozen_is_refused_with_the_reason(case: str, sandboxes: Sandboxes) -> None:
+    """A traceback where Python would give one, from the program's first line on."""
+    source, reason = REFUSED[case]
+    with pytest.raises(InitFailed) as caught:
+        sandboxes.publish(f"refused-{case}", source, secrets=("KEY",))
+    assert reason in str(caught.value)
+    assert "dayfly/" not in str(caught.value)
+
+
+def test_an_endless_import_ends_at_the_limit(sandboxes: Sandboxes) -> None:
+    """And the server goes on."""
+    with pytest.raises(InitFailed):
+        sandboxes.publish(
+            "endless", "while True: pass\n", Limits(**{**LIMITS.model_dump(), "init_cpu_ns_max": 50_000_000})
+        )
+    sandboxes.publish("after-endless", HELLO)
+    assert sandboxes.ask("after-endless", GET).status == 200
+
+
+def test_what_is_drawn_while_freezing_is_named(sandboxes: Sandboxes) -> None:
+    """With file and line; what every request draws anew is not."""
+    source = """
+import logging
+import random
+import tempfile
+import time
+
+START = time.time()
+NUMBER = random.random()
+
+def on_init():
+    logging.warning("started")
+    tempfile.mkdtemp()
+
+def on_client_request():
+    return "x"
+"""
+    deployed = sandboxes.publish("captures", source)
+    assert deployed.snapshot
+    assert deployed.snapshot.facts["captured"] == [
+        {"what": "clock", "file": "app.py", "line": 7},
+        {"what": "random", "file": "app.py", "line": 8},
+    ]
+
+
+# Requests ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_request_draws_its_own(sandboxes: Sandboxes) -> None:
+    """By every way there is; a seed that the program has set stays."""
+    source = """
+import os
+import random
+import secrets
+import tempfile
+import uuid
+from random import randint
+
+SEEDED = random.Random(42)
+
+def on_client_request():
+    drawn = [randint(0, 1 << 60), random.getrandbits(60), secrets.token_hex(), str(uuid.uuid4()), str(uuid.uuid1()),
+             os.urandom(8).hex(), tempfile.mkdtemp(), random.Random().random(), random.SystemRandom().random(),
+             open("/dev/urandom", "rb").read(8).hex()]
+    return {"drawn": drawn, "seeded": SEEDED.random()}
+"""
+    sandboxes.publish("draws", source)
+    answers = [json.loads(sandboxes.ask("draws", GET).text) for _ in range(3)]
+    for values in zip(*(answer["drawn"] for answer in answers), strict=True):
+        assert len(set(values)) == 3
+    assert len({answer["seeded"] for answer in answers}) == 1
+
+
+def test_time_goes_on(sandboxes: Sandboxes) -> None:
+    """In requests, not in the snapshot; a sleep takes as long as it says."""
+    source = """
+import time
+import datetime
+
+def on_client_request():
+    begin, steady = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    time.sleep(0.05)
+    return {"now": begin.timestamp(), "slept": time.monotonic() - steady}
+"""
+    sandboxes.publish("clock", source)
+    answer = json.loads(sandboxes.ask("clock", GET).text)
+    assert abs(answer["now"] - time.time()) < 10
+    assert 0.045 <= answer["slept"] < 5
+
+
+FAILURES = {
+    "exception": ("def on_client_request():\n    return 1 / 0\n", 500, "trap", "ZeroDivisionError: division by zero"),
+    "exit": ("import sys\ndef on_client_request():\n    sys.exit(3)\n", 500, "trap", "SystemExit: 3"),
+    "recursion": ("def on_client_request():\n    on_client_request()\n", 500, "trap", "RecursionError"),
+    "os_exit": ("import os\ndef on_client_request():\n    os._exit(1)\n", 500, "trap", "ended from inside"),
+    "memory": (
+        "def on_client_request():\n    return str(len(bytearray(1 << 30)))\n",
+        507,
+        "memory",
+        "memory was refused",
+    ),
+    "grows": (
+        "def on_client_request():\n    x = []\n    while True: x.append('y' * 100000)\n",
+        507,
+        "memory",
+        "memory was refused",
+    ),
+    "type": ("def on_client_request():\n    return 3.5\n", 500, "trap", "float"),
+    "field": ("def on_client_request():\n    return 200, {'a b': 'c'}, 'x'\n", 502, "bad_response", ""),
+    "status": ("def on_client_request():\n    return 99, {}, 'x'\n", 500, "trap", "99"),
+    "key": (
+        "import os\ndef on_client_request():\n    return os.environ['NO_SUCH']\n",
+        500,
+        "trap",
+        "KeyError: 'NO_SUCH'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_request_that_fails_has_its_outcome(case: str, sandboxes: Sandboxes) -> None:
+    """The client gets the cause, the log the traceback from the program's first line on; the next one is answered."""
+    source, status, cause, reason = FAILURES[case]
+    name = f"fails-{case}".replace("_", "-")
+    sandboxes.publish(name, source)
+    for _ in range(2):
+        found_status, found_cause, log = lines(sandboxes, name)
+        text = "\n".join(text for _, text in log)
+        assert (found_status, found_cause) == (status, cause)
+        assert reason in text
+        assert "site-packages/dayfly" not in text
+
+
+def test_deep_nesting_in_native_code_harms_nobody(sandboxes: Sandboxes) -> None:
+    """It is a RecursionError or a trap, and the next request is answered."""
+    source = """
+import json
+
+def on_client_request(path):
+    if path == "/ok":
+        return "ok"
+    nested = "[" * 100000 + "]" * 100000
+    value = []
+    for _ in range(100000):
+        value = [value]
+    return (json.loads if path == "/json" else eval if path == "/eval" else repr)(nested if path != "/repr" else value)
+"""
+    sandboxes.publish("nested", source)
+    for target in ("/json", "/eval", "/repr"):
+        assert sandboxes.send("nested", Request("GET", target, ""))[0] == 500
+        assert sandboxes.ask("nested", Request("GET", "/ok", "")).text == "ok"
+
+
+def test_lines_are_logged_once_also_when_a_request_is_run_again(sandboxes: Sandboxes) -> None:
+    """A program that prints, draws and reads a large body, in the inline lane and in the other one."""
+    source = """
+import os
+import time
+
+def on_client_request(path, body):
+    print("begin", len(body), len(os.urandom(4)))
+    if path == "/slow":
+        time.sleep(0.01)
+        sum(range(300000))
+    print("end", end="")
+    return str(len(body))
+"""
+    sandboxes.publish("once", source)
+    body = "x" * (1 << 20)
+    for target in ("/fast", "/slow"):
+        status, _, log = lines(sandboxes, "once", Request("POST", target, body))
+        assert (status, log) == (200, [(INFO, "begin 1048576 4"), (INFO, "end")])
+
+
+def test_logging_has_its_levels(sandboxes: Sandboxes) -> None:
+    """And print is info, standard error is error."""
+    source = """
+import logging
+import sys
+
+def on_init():
+    logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(message)s")
+
+def on_client_request():
+    logging.debug("d")
+    logging.info("i")
+    logging.warning("w")
+    logging.error("two\\nlines")
+    logging.critical("c")
+    print("p")
+    print("e", file=sys.stderr)
+    return "x"
+"""
+    sandboxes.publish("levels", source)
+    _, _, log = lines(sandboxes, "levels")
+    expected = [(0, "DEBUG d"), (1, "INFO i"), (2, "WARNING w"), (3, "ERROR two"), (3, "lines"), (4, "CRITICAL c")]
+    assert log == [*expected, (INFO, "p"), (ERROR, "e")]
+
+
+def test_the_release_is_read_by_every_way(sandboxes: Sandboxes) -> None:
+    """open, pathlib, importlib.resources, pkgutil; packages beside the program are imported."""
+    files = {
+        "app.py": """
+import importlib.resources
+import os
+import pathlib
+import pkgutil
+
+import pages.index
+
+def on_client_request():
+    return {
+        "open": open("data/a.txt").read(),
+        "path": (pathlib.Path(__file__).parent / "data" / "a.txt").read_text(),
+        "resources": importlib.resources.files("pages").joinpath("index.html").read_text(),
+        "pkgutil": pkgutil.get_data("pages", "index.html").decode(),
+        "import": pages.index.TITLE,
+        "names": sorted(os.path.relpath(os.path.join(at, name)) for at, _, names in os.walk(".") for name in names),
+        "file": pages.index.__file__,
+        "lines": pages.index.__spec__.loader.get_source("pages.index"),
+    }
+""",
+        "data/a.txt": "text",
+        "pages/__init__.py": "",
+        "pages/index.py": "TITLE = 'index'\n",
+        "pages/index.html": "<p>",
+    }
+    sandboxes.publish("reads", files)
+    found = json.loads(sandboxes.ask("reads", GET).text)
+    assert found == {
+        "open": "text",
+        "path": "text",
+        "resources": "<p>",
+        "pkgutil": "<p>",
+        "import": "index",
+        "names": sorted(files),
+        "file": "/app/pages/index.py",
+        "lines": "TITLE = 'index'\n",
+    }
+
+
+def test_plain_variables_are_there_from_the_start(sandboxes: Sandboxes) -> None:
+    """While freezing and in requests."""
+    source = "import os\nWHEN = os.environ['STAGE']\ndef on_client_request():\n    return WHEN + os.getenv('STAGE')\n"
+    sandboxes.publish("variables", source, environment={"STAGE": "live"})
+    assert sandboxes.ask("variables", GET).text == "livelive"
+
+
+def test_threads_and_waits_without_an_end_raise(sandboxes: Sandboxes) -> None:
+    """Where they would hang a process."""
+    source = """
+import queue
+import threading
+
+def on_client_request():
+    found = []
+    for wait in (threading.Thread(target=print).start, threading.Event().wait, queue.Queue().get,
+                 threading.Barrier(2).wait, threading.Semaphore(0).acquire):
+        try:
+            found.append(wait())
+        except RuntimeError as error:
+            found.append("one thread" in str(error))
+    return found
+"""
+    sandboxes.publish("waits", source)
+    assert json.loads(sandboxes.ask("waits", GET).text) == [True] * 5
+
+
+# Isolation -----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_a_request_spoils_reaches_another(sandboxes: Sandboxes) -> None:
+    """Modules, classes, builtins, environment, files: every answer is the first one, and so is the memory."""
+    source = VANDAL.read_text(encoding="utf-8")
+    sandboxes.publish("vandal", source, environment={"PLAIN": "1"})
+    before = sandboxes.core.stats()["sandboxes"]
+    whole = {sandboxes.ask("vandal", GET).text for _ in range(3)}
+    assert len(whole) == 1
+    first: dict[int, str] = {}
+    for number in range(SPOILING):
+        part = number * 37 % PARTS
+        answer = sandboxes.ask("vandal", Request("GET", f"/?{part}/{PARTS}", ""))
+        assert answer.status == 200
+        assert first.setdefault(part, answer.text) == answer.text
+    after = sandboxes.core.stats()["sandboxes"]
+    assert after["paranoid_differences"] == before["paranoid_differences"] == 0
+    assert after["paranoid_checks"] > before["paranoid_checks"]
+
+
+def colliding_keys(count: int) -> list[str]:
+    """Return keys whose hashes are alike in an interpreter with a known seed."""
+    search = f"""
+keys, number = [], 0
+while len(keys) < {count}:
+    number += 1
+    if hash(f"key{{number}}") & 0xFFF == 7:
+        keys.append(f"key{{number}}")
+print(*keys)
+"""
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run([sys.executable, "-c", search], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_keys_made_to_collide_under_another_seed_cost_nothing(sandboxes: Sandboxes) -> None:
+    """The seed of the base is its own: keys that collide under a published one are like any others."""
+    source = """
+from keys import COLLIDING
+
+def on_client_request():
+    return str(len({hash(key) & 0xFFF for key in COLLIDING}))
+"""
+    keys = f"COLLIDING = {colliding_keys(60)!r}\n"
+    sandboxes.publish("collisions", {"app.py": source, "keys.py": keys})
+    assert int(sandboxes.ask("collisions", GET).text) > 50
