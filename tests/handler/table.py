@@ -189,6 +189,6 @@ STARLETTE: list[tuple[str, list[Sent]]] = [
 
 ROWS = [
     Row(name, site, tuple(requests))
-    for site, rows in {"flask_site": FLASK, "bottle_site": BOTTLE, "starlette_site": STARLETTE}.items()
+    for site, rows in {"flask-site": FLASK, "bottle-site": BOTTLE, "starlette-site": STARLETTE}.items()
     for name, requests in rows
 ]

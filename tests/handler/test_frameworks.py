@@ -9,17 +9,17 @@ from dayfly.handler import asgi
 from .table import ROWS, TENANTS, Row
 from .transports import NativeAsgi, Send, converse, load, native_wsgi, stand_in
 
-SITES = ("flask_site", "bottle_site", "starlette_site")
+SITES = ("flask-site", "bottle-site", "starlette-site")
 
 
 @pytest.fixture(scope="module")
 def natively() -> Iterator[dict[str, Send]]:
     """Return how each site is asked without us."""
-    starlette = NativeAsgi(load(TENANTS / "starlette_site", "native_starlette_site").app)
+    starlette = NativeAsgi(load(TENANTS / "starlette-site", "native_starlette_site").app)
     yield {
-        "flask_site": native_wsgi(load(TENANTS / "flask_site", "native_flask_site").app),
-        "bottle_site": native_wsgi(load(TENANTS / "bottle_site", "native_bottle_site").app),
-        "starlette_site": starlette,
+        "flask-site": native_wsgi(load(TENANTS / "flask-site", "native_flask_site").app),
+        "bottle-site": native_wsgi(load(TENANTS / "bottle-site", "native_bottle_site").app),
+        "starlette-site": starlette,
     }
     starlette.close()
 
