@@ -159,8 +159,10 @@ def test_versions_agree() -> None:
 
 
 def test_the_seed_program_is_as_it_was() -> None:
-    """Octet for octet."""
-    digest = hashlib.sha256((REPOSITORY / "examples/hello/app.py").read_bytes()).hexdigest()
+    """Octet for octet, on both tiers."""
+    programs = [(REPOSITORY / "examples" / name / "app.py").read_bytes() for name in ("hello", "hello-python")]
+    assert programs[0] == programs[1]
+    digest = hashlib.sha256(programs[0]).hexdigest()
     assert digest == "f857a507cca4ee5dc2e360cd3429901f0a8692a845b1cf0594d545d531a41094"
 
 
