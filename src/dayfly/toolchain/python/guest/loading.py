@@ -9,6 +9,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from dayfly.handler import EntryError, frameworks, make_entry
+from dayfly.handler.asgi import run
+
 from . import captures, environment, fresh, host, origin, patterns
 from .building import tree
 from .report import report
@@ -56,8 +59,6 @@ class Bundle:
 
 def load(octets: bytes) -> tuple[str, str] | str:
     """Load a bundle; return what became of it as JSON, or the text of the error."""
-    from dayfly.handler import EntryError
-
     bundle = Bundle(octets)
     try:
         bundle.mount()
@@ -108,19 +109,22 @@ def _forget(head: dict[str, Any]) -> None:
 
 
 def _load_layer(head: dict[str, Any]) -> dict[str, Any]:
-    """Import the packages; one that needs what no sandbox has is left for its users to find out."""
+    """Import the packages; one that needs what no sandbox has is left for its users to find out.
+
+    Frameworks are used, so that programs of theirs find them in use. What packages drew is not their users' business.
+    """
     failed = []
     for name in head.get("imports", ()):
         try:
             __import__(name)
         except Exception as error:  # noqa: BLE001 - whatever a package raises
             failed.append((name, f"{type(error).__name__}: {error}"))
-    return {"not_imported": failed}
+    not_warmed = frameworks.warm()
+    captures.take()
+    return {"not_imported": failed, "not_warmed": not_warmed}
 
 
 def _load_tenant(head: dict[str, Any]) -> dict[str, Any]:
-    from dayfly.handler import make_entry
-
     environment.load(head.get("environ", {}), head.get("secrets", []))
     module = _execute(head.get("name", "app"))
     entry = make_entry(module)
@@ -137,7 +141,5 @@ def _execute(name: str) -> ModuleType:
     if on_init is not None:
         result = on_init()
         if hasattr(result, "__await__"):
-            from dayfly.handler.asgi import run
-
             run(result)
     return module

@@ -17,7 +17,8 @@ sqlite3 stat statistics string string.templatelib stringprep struct subprocess s
 threading time timeit token tokenize tomllib traceback types typing unicodedata unittest unittest.mock urllib.error
 urllib.parse urllib.request uuid warnings weakref wsgiref.handlers wsgiref.headers wsgiref.simple_server wsgiref.util
 xml.dom.minidom xml.etree.ElementTree xml.sax xml.sax.saxutils zipfile zlib zoneinfo dayfly.handler
-dayfly.handler.asgi dayfly.handler.inline dayfly.handler.loop dayfly.handler.wsgi
+dayfly.handler.asgi dayfly.handler.first_request dayfly.handler.frameworks dayfly.handler.inline dayfly.handler.loop
+dayfly.handler.wsgi
 """
 
 
