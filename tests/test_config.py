@@ -97,6 +97,8 @@ def test_the_tier_decides_the_memory(make_tenant: Callable[..., Path]) -> None:
         ('[limits]\ncpu_ns_max = "5 min"', '`limits.cpu_ns_max` cannot be \'5 min\'; allowed: from "1 ms" to "60 s"'),
         ("[limits]\nqueue_max = true", "`limits.queue_max` cannot be True; allowed: from 1 to 1000000"),
         ("name =", "not valid TOML: Invalid value"),
+        ("a" + ".a" * 100_000 + " = 1", "not valid TOML: more than 200 dots (at line 1)"),
+        ("a = " + "[" * 100_000, "not valid TOML: nested too deeply"),
     ],
 )
 def test_a_mistake_is_named(make_tenant: Callable[..., Path], text: str, message: str) -> None:

@@ -115,3 +115,40 @@ def test_files_have_bounds() -> None:
         read("".join(f"package{number}\n" for number in range(201)))
     with pytest.raises(PackagesRefused, match=r"requirements.txt:2: not UTF-8"):
         read_requirements({"requirements.txt": b"flask\n\xff\n"})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (" " * (900 << 10) + "x", "more than 64 KiB; make it shorter"),
+        ("\\\n" * 300_000, "more than 64 KiB; make it shorter"),
+        ("x; " + "(" * 1500 + 'os_name == "a"' + ")" * 1500, "is no requirement: "),
+        ("x==" + "1" * 5000, "more than 4 KiB; make it shorter"),
+        ('x; extras == "a"', "is no requirement: "),
+    ],
+    ids=["spaces", "joined", "nested", "long", "marker"],
+)
+def test_hostile_lines_are_refused_at_once(text: str, reason: str) -> None:
+    """Whatever would take an expression or a parser long, or too deep."""
+    with pytest.raises(PackagesRefused, match=r"^requirements.txt:1: ") as caught:
+        read(text)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a = " + "1" * 10_000, "Exceeds the limit"),
+        ("a" + ".a" * 100_000 + " = 1", "more than 200 dots (at line 1)"),
+        ("#" * (300 << 10), "more than 256 KiB"),
+    ],
+    ids=["nested", "number", "dots", "large"],
+)
+def test_hostile_project_files_are_refused_at_once(text: str, reason: str) -> None:
+    """They are looked at by the process that serves."""
+    with pytest.raises(PackagesRefused, match=r"^pyproject.toml: not valid TOML: ") as caught:
+        read(text, "pyproject.toml")
+    assert reason in str(caught.value)

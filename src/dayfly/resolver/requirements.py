@@ -5,22 +5,29 @@ digests, or it is refused with its number.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from dayfly.config import parse_toml
 from dayfly.errors import PackagesRefused
+from dayfly.resolver.target import WRONG_MARKER, applies
 
 REQUIREMENTS = "requirements.txt"
 PYPROJECT = "pyproject.toml"
 
 FILE_BYTES_MAX = 1 << 20
-"""Of either file; a lock of 200 packages with all their digests has some 200 KiB."""
+"""Of the list; a lock of 200 packages with all their digests has some 200 KiB."""
 
 REQUIREMENTS_MAX = 200
+
+LINE_CHARACTERS_MAX = 64 << 10
+"""Of a requirement with all its digests: the largest projects have some hundred files, 80 characters each."""
+
+REQUIREMENT_CHARACTERS_MAX = 4 << 10
+"""Of a requirement without its digests."""
 
 # Option -> why it is not taken.
 _OPTIONS = {
@@ -34,7 +41,6 @@ _OPTIONS = {
 _OTHER_OPTION = "options are not taken from a program's source; take it out"
 _HASH = re.compile(r"\s--hash(?:=|\s+)(\S+)")
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def read_requirements(files: Mapping[str, bytes]) -> tuple[Wanted, ...]:
     if REQUIREMENTS in files:
         found = list(_of_requirements(_text(REQUIREMENTS, files[REQUIREMENTS])))
     elif PYPROJECT in files:
-        found = list(_of_pyproject(_text(PYPROJECT, files[PYPROJECT])))
+        found = list(_of_pyproject(files[PYPROJECT]))
     else:
         return ()
     if len(found) > REQUIREMENTS_MAX:
@@ -89,17 +95,25 @@ def _of_requirements(text: str) -> Iterator[Wanted]:
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Join lines that end with a backslash, and leave out comments and empty lines."""
     joined, start = "", 0
-    for number, raw in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        line = _COMMENT.sub("", raw)
+    for number, raw in enumerate([*re.split(r"\r\n|\r|\n", text), ""], 1):
+        line = _without_comment(raw)
         start = start or number
+        joined += line.removesuffix("\\") + " "
+        if len(joined) > LINE_CHARACTERS_MAX:
+            raise PackagesRefused(f"{REQUIREMENTS}:{start}: more than {LINE_CHARACTERS_MAX >> 10} KiB; make it shorter")
         if line.endswith("\\"):
-            joined += line[:-1] + " "
             continue
-        if stripped := (joined + line).strip():
+        if stripped := joined.strip():
             yield start, stripped
         joined, start = "", 0
-    if stripped := joined.strip():
-        yield start, stripped
+
+
+def _without_comment(line: str) -> str:
+    """Cut a line at the first `#` that stands at its beginning or after a space, as in an address it does not."""
+    at = line.find("#")
+    while at > 0 and not line[at - 1].isspace():
+        at = line.find("#", at + 1)
+    return line if at < 0 else line[:at]
 
 
 def _of_line(line: str, origin: str) -> Wanted:
@@ -128,10 +142,10 @@ def _sha256(digest: str, origin: str) -> str:
     return found[1]
 
 
-def _of_pyproject(text: str) -> Iterator[Wanted]:
+def _of_pyproject(content: bytes) -> Iterator[Wanted]:
     try:
-        project = tomllib.loads(text).get("project", {})
-    except tomllib.TOMLDecodeError as error:
+        project = parse_toml(content).get("project", {})
+    except ValueError as error:
         raise PackagesRefused(f"{PYPROJECT}: not valid TOML: {error}; correct it") from None
     dependencies = project.get("dependencies", []) if isinstance(project, dict) else None
     dynamic = project.get("dynamic", []) if isinstance(project, dict) else []
@@ -140,7 +154,7 @@ def _of_pyproject(text: str) -> Iterator[Wanted]:
     if isinstance(dynamic, list) and "dependencies" in dynamic:
         raise PackagesRefused(f"{PYPROJECT}: `dependencies` cannot be dynamic; write them into `project.dependencies`")
     for entry in dependencies:
-        yield _of_text(entry.strip(), f"{PYPROJECT}{_line_of(entry, text)}", ())
+        yield _of_text(entry.strip(), f"{PYPROJECT}{_line_of(entry, content.decode())}", ())
 
 
 def _line_of(entry: str, text: str) -> str:
@@ -149,11 +163,15 @@ def _line_of(entry: str, text: str) -> str:
 
 
 def _of_text(text: str, origin: str, digests: tuple[str, ...]) -> Wanted:
+    if len(text) > REQUIREMENT_CHARACTERS_MAX:
+        raise PackagesRefused(f"{origin}: more than {REQUIREMENT_CHARACTERS_MAX >> 10} KiB; make it shorter")
     if reason := _not_a_name(text):
         raise PackagesRefused(f"{origin}: `{_shown(text)}` is {reason}; write NAME==VERSION")
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
+        marker = str(requirement.marker or "")
+        applies(marker)
+    except (InvalidRequirement, *WRONG_MARKER, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise PackagesRefused(f"{origin}: `{_shown(text)}` is no requirement: {reason}; write NAME==VERSION") from None
     return Wanted(
@@ -161,7 +179,7 @@ def _of_text(text: str, origin: str, digests: tuple[str, ...]) -> Wanted:
         origin=origin,
         extras=tuple(sorted(canonicalize_name(extra) for extra in requirement.extras)),
         specifier=str(requirement.specifier),
-        marker=str(requirement.marker or ""),
+        marker=marker,
         sha256=digests,
     )
 

@@ -38,6 +38,8 @@ from dayfly.resolver.wheel import metadata_of
 ROUNDS_MAX = 2_000
 PACKAGES_MAX = 200
 
+_REQUIREMENT_CHARACTERS_MAX = 4 << 10
+
 Key = tuple[str, tuple[str, ...]]
 """A package and the extras asked of it: two keys of one package are held to one version."""
 
@@ -195,8 +197,10 @@ def _needs(metadata: bytes, candidate: Candidate) -> Iterator[Wanted]:
     raw, _ = parse_email(metadata)
     for text in raw.get("requires_dist", []):
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
+            requirement = Requirement(text[:_REQUIREMENT_CHARACTERS_MAX])
+            marker = str(requirement.marker or "")
+            target.applies(marker)
+        except (InvalidRequirement, *target.WRONG_MARKER, ValueError, RecursionError):
             raise PackagesRefused(
                 f"{candidate} needs `{text[:80]}`, which is no requirement; pin another version"
             ) from None
@@ -207,7 +211,7 @@ def _needs(metadata: bytes, candidate: Candidate) -> Iterator[Wanted]:
             origin=str(candidate),
             extras=tuple(sorted(canonicalize_name(extra) for extra in requirement.extras)),
             specifier=str(requirement.specifier),
-            marker=str(requirement.marker or ""),
+            marker=marker,
         )
 
 
@@ -218,7 +222,7 @@ def _version(filename: str, name: str) -> Version | None:
             project, version = parse_wheel_filename(filename)[:2]
         else:
             project, version = parse_sdist_filename(filename)
-    except (InvalidWheelFilename, InvalidSdistFilename):
+    except (InvalidWheelFilename, InvalidSdistFilename, ValueError):
         return None
     return version if project == name else None
 
@@ -230,7 +234,7 @@ def _for_this_python(files: list[File], *, yanked: bool) -> list[File]:
 def _admits(requires_python: str) -> bool:
     try:
         return SpecifierSet(requires_python).contains(target.PYTHON_VERSION)
-    except InvalidSpecifier:
+    except (InvalidSpecifier, ValueError):
         return True
 
 

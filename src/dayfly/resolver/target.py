@@ -1,6 +1,6 @@
 """What packages must fit: CPython 3.14 in WebAssembly, and nothing that was compiled for another machine."""
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -75,6 +75,10 @@ ADVICE = {
 OTHERWISE = "find a package in pure Python, or pin an older version that is"
 
 
+WRONG_MARKER = (UndefinedComparison, UndefinedEnvironmentName, KeyError)
+"""What a marker that compares what cannot be compared raises when it is asked."""
+
+
 def applies(marker: str, extras: tuple[str, ...] = ()) -> bool:
     """Tell whether a requirement with this marker is needed here, for one of the extras or for none."""
     if not marker:
@@ -87,7 +91,7 @@ def rank(filename: str, name: str) -> tuple[int, bool, str] | None:
     """Return how well a wheel fits, least first, or None if it cannot be used."""
     try:
         tags = parse_wheel_filename(filename)[3]
-    except InvalidWheelFilename:
+    except (InvalidWheelFilename, ValueError):
         return None
     if any(_is_pure(tag) for tag in tags):
         return 0, False, filename

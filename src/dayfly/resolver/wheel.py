@@ -84,7 +84,7 @@ def metadata_of(wheel: bytes, filename: str) -> bytes:
 def _project(filename: str) -> tuple[str, Version]:
     try:
         name, version, _, _ = parse_wheel_filename(filename)
-    except InvalidWheelFilename:
+    except (InvalidWheelFilename, ValueError):
         raise PackagesRefused(f"{filename}: not the name of a wheel") from None
     return name, version
 
@@ -147,7 +147,7 @@ def _dist_info(entries: list[zipfile.ZipInfo], filename: str) -> str:
     name, _, version = infos[0].removesuffix(".dist-info").rpartition("-")
     try:
         same = (canonicalize_name(name), Version(version)) == _project(filename)
-    except InvalidVersion:
+    except (InvalidVersion, ValueError):
         same = False
     if not same:
         raise PackagesRefused(f"{filename}: its metadata is that of `{infos[0][:80]}`")
