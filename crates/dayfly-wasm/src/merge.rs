@@ -58,6 +58,3 @@ fn validate(part: &'static str, octets: &[u8]) -> Result<(), Error> {
 fn unlinked(part: &'static str, reason: impl Into<String>) -> Error {
     Error::Unlinked { part, reason: reason.into() }
 }
-
-#[cfg(test)]
-mod tests;
