@@ -7,7 +7,7 @@ that can block releases the interpreter lock. Errors are those of `dayfly.errors
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Core", "bench_restore", "merge", "parse_wat"]
+__all__ = ["Core", "bench_release", "bench_restore", "merge", "parse_wat"]
 
 @final
 class Core:
@@ -61,6 +61,9 @@ class Core:
 
     def logs(self) -> str:
         """Take the waiting log records, as JSON. Never blocks."""
+
+def bench_release(guest: str, release: str, code_cache: str, options: str) -> str:
+    """Time requests of a recorded release, and the first one in a new slot; else as `bench_restore`."""
 
 def bench_restore(guest: str, wasm: bytes, code_cache: str, options: str) -> str:
     """Time a request and its restore in process; blocks for about `seconds` of the options.

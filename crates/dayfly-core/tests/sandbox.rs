@@ -2,6 +2,7 @@
 
 mod support;
 
+use dayfly_core::engine::EngineOptions;
 use dayfly_core::error::Stop;
 use dayfly_core::message::{Answer, Field, Request};
 use dayfly_core::sandbox::{Allowance, Lane, Restored, Sandbox};
@@ -350,5 +351,36 @@ fn content_beside_a_long_head_arrives_whole() {
             assert!(answer.reply.body == body[..body_bytes], "{head_bytes} {body_bytes}");
             assert_eq!(sandbox.restore(), Restored::Clean);
         }
+    }
+}
+
+/// As a count of references does that goes up and down again.
+const PUTS_BACK: &str = r#"(module
+    (memory (export "memory") 4)
+    (data (i32.const 1024) "\c8")
+    (func $touch (param $at i32)
+        (i32.store (local.get $at) (i32.add (i32.load (local.get $at)) (i32.const 1)))
+        (i32.store (local.get $at) (i32.sub (i32.load (local.get $at)) (i32.const 1))))
+    (func (export "dayfly_takes") (result i32) (i32.const 4))
+    (func (export "dayfly_handle") (param $frame i32) (result i32)
+        (i32.store (i32.const 8192) (i32.const 1))
+        (call $touch (i32.const 65536))
+        (call $touch (i32.const 131072))
+        (i32.const 1024)))"#;
+
+#[test]
+fn pages_that_come_out_unchanged_are_not_closed_again_and_again() {
+    const REQUESTS: u64 = 20_000;
+    for protection in protections() {
+        let options = EngineOptions { protection, ..EngineOptions::default() };
+        let bench = Bench::with(&options);
+        let mut sandbox = Sandbox::new(&bench.release_of_text(PUTS_BACK)).expect("a sandbox");
+        for _ in 0..REQUESTS {
+            ask(&mut sandbox, "").expect("an answer");
+            assert_eq!(sandbox.restore(), Restored::Clean);
+        }
+        drop(sandbox);
+        let faults = bench.engine.counters().snapshot().faults;
+        assert!(faults < 40, "{protection:?}: {faults} faults in {REQUESTS} requests");
     }
 }

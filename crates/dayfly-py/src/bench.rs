@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dayfly_core::bench::restore_bench;
+use dayfly_core::bench::{release_bench, restore_bench};
 use pyo3::prelude::*;
 
 use crate::errors::to_python;
@@ -19,5 +19,19 @@ pub(crate) fn bench_restore(
 ) -> PyResult<String> {
     let options = from_json("options", options)?;
     let measured = py.detach(|| restore_bench(guest, wasm, Path::new(code_cache), &options));
+    to_json(&measured.map_err(|error| to_python(&error))?)
+}
+
+/// The same of a recorded release, and what its first request on a thread takes.
+#[pyfunction]
+pub(crate) fn bench_release(
+    py: Python<'_>,
+    guest: &str,
+    release: &str,
+    code_cache: &str,
+    options: &str,
+) -> PyResult<String> {
+    let options = from_json("options", options)?;
+    let measured = py.detach(|| release_bench(guest, Path::new(release), Path::new(code_cache), &options));
     to_json(&measured.map_err(|error| to_python(&error))?)
 }

@@ -13,7 +13,7 @@ mod wat;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::bench::bench_restore;
+    use crate::bench::{bench_release, bench_restore};
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]

@@ -26,6 +26,15 @@ impl Reservation {
         Ok(Reservation { base: base.cast(), bytes })
     }
 
+    /// Zeroed memory, readable and writable, that is there only as far as it is used.
+    pub(crate) fn zeroed(bytes: usize) -> io::Result<Reservation> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: the kernel chooses the place, so nothing that exists is replaced.
+        let base =
+            unsafe { mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)? };
+        Ok(Reservation { base: base.cast(), bytes })
+    }
+
     /// First byte.
     pub(crate) fn base(&self) -> *mut u8 {
         self.base

@@ -9,16 +9,19 @@
 //! ```
 //! Invariant: a page that is not hot is closed, so the memory management unit itself keeps it equal to the image.
 
+use crate::PAGE_BYTES;
 use crate::arena::{Arena, Stride};
 use crate::copy::{Copier, Page};
 use crate::image::SealedImage;
+use crate::map::Reservation;
 use crate::protect::{Area, Protect};
 use crate::thread;
+use std::ffi::c_void;
 use std::io;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering, compiler_fence};
 
 /// A hot set of at most this many pages is restored blindly most of the time; a larger one is compared each time.
 pub(crate) const SMALL_HOT_SET: usize = 128;
@@ -26,27 +29,28 @@ pub(crate) const SMALL_HOT_SET: usize = 128;
 const AUDIT_EVERY: u32 = 16;
 /// A page found unchanged by more audits in a row than this leaves the hot set. A first write costs as much as some 60
 /// restores of a page that has fallen out of the cache, so a page stays for 16 x 4 requests in a small set.
-const CLEAN_AUDITS_MAX: u8 = 4;
+const CLEAN_AUDITS_MAX: u16 = 4;
+/// Programs put back what they have written: a count of references that goes up and down again looks unchanged. So a page
+/// that is written again sooner than it took to find it clean stays twice as long the next time, up to so many doublings.
+const DOUBLINGS_MAX: u8 = 10;
 /// Ranges that one audit of a small set closes one by one (each is two system calls); more wait for the next audit.
 const RANGES_PER_AUDIT: usize = 16;
 /// Most pages opened by one fault of a sequential writer.
 const RUN_PAGES_MAX: u32 = 64;
 
 /// `SlotState::clean` of a page that is closed. A hot page has 1 + the number of audits that found it unchanged.
-const COLD: u8 = 0;
-const HOT: u8 = 1;
+const COLD: u16 = 0;
+const HOT: u16 = 1;
 
 /// What the fault handler and the slot share. Touched by one thread at a time: the one that the slot is lent to, or the
 /// one that has exclusive access to the slot. Atomics, because a handler interrupts its own thread anywhere.
 pub(crate) struct SlotState {
     area: Area,
     protection: &'static dyn Protect,
-    /// The first `hot_pages` entries are the hot set. As long as the memory has pages: the handler must not allocate.
-    hot: Box<[AtomicU32]>,
-    /// What each of them looks like in the image; null: zero. An image that stands on others has to search for a page.
-    sources: Box<[AtomicPtr<Page>]>,
+    /// As many as the memory has pages: the handler must not allocate.
+    entries: Zeroed<Entry>,
     hot_pages: AtomicU32,
-    clean: Box<[AtomicU8]>,
+    restores: AtomicU32,
     /// Pages opened by the last fault, to double the run of a sequential writer (upwards, or downwards like a stack).
     run_start: AtomicU32,
     run_end: AtomicU32,
@@ -55,14 +59,30 @@ pub(crate) struct SlotState {
     untracked: AtomicBool,
 }
 
+/// What is known of one page, and one place in the hot set: two tables in one.
+#[derive(Default)]
+struct Entry {
+    /// The place's page.
+    hot: AtomicU32,
+    /// What that looks like in the image; null: zero. An image that stands on others has to search for a page.
+    source: AtomicPtr<Page>,
+    /// Whether the page is hot, and how often an audit has found it unchanged.
+    clean: AtomicU16,
+    /// How often the audits that it takes to close the page were doubled.
+    doublings: AtomicU8,
+    /// Restores at the time that the page was closed; 0: never.
+    closed_at: AtomicU32,
+}
+
 impl SlotState {
     /// A write to `offset` has faulted. Returns whether it may be tried again. Async-signal-safe.
     pub(crate) fn on_write(&self, offset: usize) -> bool {
-        let page = (offset / crate::PAGE_BYTES) as u32;
-        if page >= self.area.image.pages() || self.clean[page as usize].load(Ordering::Relaxed) != COLD {
+        let page = (offset / PAGE_BYTES) as u32;
+        if page >= self.area.image.pages() || self.page(page).clean.load(Ordering::Relaxed) != COLD {
             return false;
         }
         self.faults.store(self.faults.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.learn(page);
         let pages = self.next_run(page);
         if self.protection.open(&self.area, pages.clone()).is_err() {
             self.untracked.store(true, Ordering::Relaxed);
@@ -72,6 +92,24 @@ impl SlotState {
         self.run_end.store(pages.end, Ordering::Relaxed);
         self.note_hot(pages);
         true
+    }
+
+    /// Whether it was right to close this page.
+    fn learn(&self, page: u32) {
+        let Entry { doublings, closed_at, .. } = self.page(page);
+        let closed_at = closed_at.load(Ordering::Relaxed);
+        if closed_at != 0 {
+            let before = doublings.load(Ordering::Relaxed);
+            let cold_for = self.restores.load(Ordering::Relaxed).wrapping_sub(closed_at);
+            let too_soon = cold_for < (AUDIT_EVERY * u32::from(CLEAN_AUDITS_MAX)) << before;
+            doublings.store(if too_soon { (before + 1).min(DOUBLINGS_MAX) } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether audits have found a page unchanged for long enough.
+    fn is_idle(&self, page: u32) -> bool {
+        let Entry { clean, doublings, .. } = self.page(page);
+        clean.load(Ordering::Relaxed) > CLEAN_AUDITS_MAX << doublings.load(Ordering::Relaxed)
     }
 
     fn next_run(&self, page: u32) -> Range<u32> {
@@ -89,8 +127,8 @@ impl SlotState {
     fn note_hot(&self, pages: Range<u32>) {
         let mut count = self.hot_pages.load(Ordering::Relaxed);
         for page in pages {
-            if self.clean[page as usize].load(Ordering::Relaxed) == COLD {
-                self.clean[page as usize].store(HOT, Ordering::Relaxed);
+            if self.page(page).clean.load(Ordering::Relaxed) == COLD {
+                self.page(page).clean.store(HOT, Ordering::Relaxed);
                 self.put_hot(count as usize, page);
                 count += 1;
             }
@@ -101,13 +139,24 @@ impl SlotState {
     fn put_hot(&self, place: usize, page: u32) {
         let image = &self.area.image;
         let source = if image.is_zero(page) { ptr::null() } else { ptr::from_ref(image.page(page)) };
-        self.hot[place].store(page, Ordering::Relaxed);
-        self.sources[place].store(source.cast_mut(), Ordering::Relaxed);
+        self.entries[place].hot.store(page, Ordering::Relaxed);
+        self.entries[place].source.store(source.cast_mut(), Ordering::Relaxed);
     }
 
     #[inline]
-    fn hot(&self) -> &[AtomicU32] {
-        &self.hot[..self.hot_pages.load(Ordering::Relaxed) as usize]
+    fn page(&self, page: u32) -> &Entry {
+        &self.entries[page as usize]
+    }
+
+    /// The hot set.
+    #[inline]
+    fn hot(&self) -> impl Iterator<Item = u32> + '_ {
+        self.hot_entries().iter().map(|entry| entry.hot.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn hot_entries(&self) -> &[Entry] {
+        &self.entries[..self.hot_pages.load(Ordering::Relaxed) as usize]
     }
 }
 
@@ -116,7 +165,6 @@ pub(crate) struct Slot {
     stride: &'static Stride,
     state: Arc<SlotState>,
     copier: Copier,
-    restores: u32,
     /// Room to sort the hot set in.
     sorted: Vec<u32>,
 }
@@ -136,11 +184,11 @@ impl Slot {
         assert_eq!(offset, 0, "the memory starts a stride");
         // SAFETY: the caller owns the stride's memory, which is as long as the image.
         let area = unsafe { Area::new(base, Arc::clone(image)) };
+        let entries = Zeroed::new(image.pages() as usize)?;
         let slot = Slot {
             stride,
-            state: Arc::new(SlotState::closed(area, protection)),
+            state: Arc::new(SlotState::closed(area, entries, protection)),
             copier: Copier::get(),
-            restores: 0,
             sorted: Vec::new(),
         };
         stride.state.store(Arc::as_ptr(&slot.state).cast_mut(), Ordering::Release);
@@ -177,9 +225,10 @@ impl Slot {
         }
         self.state.run_start.store(0, Ordering::Relaxed);
         self.state.run_end.store(0, Ordering::Relaxed);
-        self.restores = self.restores.wrapping_add(1);
-        let small = self.state.hot().len() <= SMALL_HOT_SET;
-        if small && !self.restores.is_multiple_of(AUDIT_EVERY) {
+        let restores = self.state.restores.load(Ordering::Relaxed).wrapping_add(1);
+        self.state.restores.store(restores, Ordering::Relaxed);
+        let small = self.hot_pages() <= SMALL_HOT_SET;
+        if small && !restores.is_multiple_of(AUDIT_EVERY) {
             self.copy_back();
             return true;
         }
@@ -189,9 +238,9 @@ impl Slot {
     #[inline]
     fn copy_back(&mut self) {
         let area = &self.state.area;
-        for (page, source) in self.state.hot().iter().zip(&self.state.sources) {
-            let place = area.at(page.load(Ordering::Relaxed));
-            let source = source.load(Ordering::Relaxed).cast_const();
+        for entry in self.state.hot_entries() {
+            let place = area.at(entry.hot.load(Ordering::Relaxed));
+            let source = entry.source.load(Ordering::Relaxed).cast_const();
             // SAFETY: hot pages lie in the area, are writable, and with `&mut self` nobody else refers to them; sources
             // are pages of the image, which the area holds; the copier was chosen for this CPU.
             unsafe {
@@ -209,13 +258,11 @@ impl Slot {
         let area = &self.state.area;
         let mut cold = 0;
         for page in self.state.hot() {
-            let page = page.load(Ordering::Relaxed);
             // SAFETY: as in `copy_back`.
             let changed = unsafe { (self.copier.compare)(area.at(page), area.image.page(page)) };
-            let clean = &self.state.clean[page as usize];
-            let audits = if changed { HOT } else { (clean.load(Ordering::Relaxed) + 1).min(HOT + CLEAN_AUDITS_MAX) };
-            clean.store(audits, Ordering::Relaxed);
-            cold += usize::from(audits > CLEAN_AUDITS_MAX);
+            let clean = &self.state.page(page).clean;
+            clean.store(if changed { HOT } else { clean.load(Ordering::Relaxed).saturating_add(1) }, Ordering::Relaxed);
+            cold += usize::from(!changed && self.state.is_idle(page));
         }
         if cold > 0 { self.cool(ranges_max) } else { Ok(()) }
     }
@@ -223,9 +270,9 @@ impl Slot {
     /// Closes the pages that audits found unchanged, by ranges; all at once if there are many ranges.
     fn cool(&mut self, ranges_max: usize) -> io::Result<()> {
         let state = &self.state;
-        let is_cold = |page: u32| state.clean[page as usize].load(Ordering::Relaxed) > CLEAN_AUDITS_MAX;
+        let is_cold = |page: u32| state.is_idle(page);
         self.sorted.clear();
-        self.sorted.extend(state.hot().iter().map(|page| page.load(Ordering::Relaxed)));
+        self.sorted.extend(state.hot());
         self.sorted.sort_unstable();
         let ranges = |cold: bool| {
             let runs = self.sorted.chunk_by(move |a, b| a + 1 == *b && is_cold(*a) == is_cold(*b));
@@ -244,7 +291,10 @@ impl Slot {
                 state.protection.close(&state.area, pages.clone())?;
             }
             for page in pages {
-                state.clean[page as usize].store(COLD, Ordering::Relaxed);
+                let Entry { clean, closed_at, .. } = state.page(page);
+                clean.store(COLD, Ordering::Relaxed);
+                // 0 stands for never.
+                closed_at.store(state.restores.load(Ordering::Relaxed).max(1), Ordering::Relaxed);
             }
         }
         self.drop_cold();
@@ -255,7 +305,7 @@ impl Slot {
         let state = &self.state;
         let mut count = 0;
         for page in &self.sorted {
-            if state.clean[*page as usize].load(Ordering::Relaxed) != COLD {
+            if state.page(*page).clean.load(Ordering::Relaxed) != COLD {
                 state.put_hot(count, *page);
                 count += 1;
             }
@@ -266,12 +316,12 @@ impl Slot {
     /// Pages restored after each request.
     #[inline]
     pub(crate) fn hot_pages(&self) -> usize {
-        self.state.hot().len()
+        self.state.hot_entries().len()
     }
 
     /// The hot set, in no order.
     pub(crate) fn hot(&self) -> impl Iterator<Item = u32> + '_ {
-        self.state.hot().iter().map(|page| page.load(Ordering::Relaxed))
+        self.state.hot()
     }
 
     /// Whether the hot set is all that may differ from the image.
@@ -296,15 +346,13 @@ impl Slot {
 }
 
 impl SlotState {
-    fn closed(area: Area, protection: &'static dyn Protect) -> SlotState {
-        let pages = area.image.pages() as usize;
+    fn closed(area: Area, entries: Zeroed<Entry>, protection: &'static dyn Protect) -> SlotState {
         SlotState {
+            entries,
             area,
             protection,
-            hot: zeroed(pages),
-            sources: zeroed(pages),
             hot_pages: AtomicU32::new(0),
-            clean: zeroed(pages),
+            restores: AtomicU32::new(0),
             run_start: AtomicU32::new(0),
             run_end: AtomicU32::new(0),
             faults: AtomicU32::new(0),
@@ -326,17 +374,33 @@ impl Drop for Slot {
 /// Types for which all octets zero is a value.
 ///
 /// # Safety
-/// It is, and the type needs no drop.
-unsafe trait Zero {}
-// SAFETY: an integer in a cell.
-unsafe impl Zero for AtomicU32 {}
-// SAFETY: an integer in a cell.
-unsafe impl Zero for AtomicU8 {}
-// SAFETY: a pointer in a cell; all octets zero is null.
-unsafe impl<T> Zero for AtomicPtr<T> {}
+/// It is, the type needs no drop, and its alignment is that of a page at most.
+unsafe trait Zero: Sync {}
+// SAFETY: numbers and a pointer in cells.
+unsafe impl Zero for Entry {}
 
-/// Zeroed memory straight from the allocator: its pages are not touched before they are used.
-fn zeroed<T: Zero>(count: usize) -> Box<[T]> {
-    // SAFETY: all octets zero is a value of `T`.
-    unsafe { Box::new_zeroed_slice(count).assume_init() }
+/// Zeroed values straight from the system: a page of them is there once it is used. From the allocator they would be
+/// cleared one after the other, 400 KiB for a memory of 64 MiB.
+struct Zeroed<T> {
+    space: Reservation,
+    count: usize,
+    values: std::marker::PhantomData<T>,
+}
+
+impl<T: Zero> Zeroed<T> {
+    fn new(count: usize) -> io::Result<Zeroed<T>> {
+        let space = Reservation::zeroed((count * size_of::<T>()).next_multiple_of(PAGE_BYTES))?;
+        Ok(Zeroed { space, count, values: std::marker::PhantomData })
+    }
+}
+
+impl<T: Zero> std::ops::Deref for Zeroed<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: the space is readable and writable, page-aligned, long enough, and belongs to this value; it began as
+        // zeros, which are values of `T`.
+        unsafe { std::slice::from_raw_parts(self.space.base().cast::<c_void>().cast(), self.count) }
+    }
 }
