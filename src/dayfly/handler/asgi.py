@@ -62,13 +62,16 @@ async def collect(items: AsyncIterable[object]) -> list[object]:
 class Exchange:
     """One request and its answer."""
 
-    status: int = 0
-    headers: Any = ()
-    body: bytes | list[bytes] | None = None
-    is_read: bool = False
-    is_complete: bool = False
-    gone: asyncio.Event | None = None
-    """What those wait for who ask for more than the content: the end of the answer."""
+    __slots__ = ("body", "gone", "headers", "is_complete", "is_read", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Any = ()
+        self.body: bytes | list[bytes] | None = None
+        self.is_read = False
+        self.is_complete = False
+        self.gone: asyncio.Event | None = None
+        """What those wait for who ask for more than the content: the end of the answer."""
 
     async def receive(self) -> Message:
         """Give the content, whole; after that, when the answer is complete, the client has gone."""

@@ -137,11 +137,14 @@ class Request:
     begins with `/` after the mount prefix.
     """
 
-    _args: Args | None = None
-    _body: bytes | None = None
-    _cookies: Cookies | None = None
-    _form: Form | None = None
-    _headers: Headers | None = None
+    __slots__ = ("_args", "_body", "_cookies", "_form", "_headers")
+
+    def __init__(self) -> None:
+        self._args: Args | None = None
+        self._body: bytes | None = None
+        self._cookies: Cookies | None = None
+        self._form: Form | None = None
+        self._headers: Headers | None = None
 
     @property
     def method(self) -> str:

@@ -5,8 +5,10 @@ headers that "have been sent" is said here of the first piece of a body that is 
 """
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -42,6 +44,8 @@ KEYS = {
     form: key_of(name) for name in [*_FIELDS.split(), "Content-Type", "Content-Length"] for form in (name, name.lower())
 }
 """Those of common fields, as browsers and programs write them."""
+
+_ = {*KEYS.values()}  # so that their hashes are known, which are kept in the texts
 
 
 class Input:
@@ -104,62 +108,52 @@ class Content(io.RawIOBase):
 NO_CONTENT = Input(0)
 
 
-class Started:
-    """What an application has said of its answer so far."""
+def collected(result: Iterable[bytes], pieces: list[bytes], is_started: Callable[[], bool]) -> bytes:
+    """Return the whole body, after the pieces that there are; the iterable is closed."""
+    try:
+        for piece in result:
+            if piece:
+                if not is_started():
+                    raise AssertionError("the application gave a body before it called start_response")
+                pieces.append(piece)
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    return b"".join(pieces)
 
-    status: str | None = None
-    headers: list[tuple[str, str]]
-    pieces: list[bytes] | None = None
-    """What the callable `write` was given."""
-    is_sent: bool = False
-    """Whether a server that does not collect would have sent the headers."""
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None) -> object:
-        """Keep status and headers; they may be replaced while nothing of the body has come."""
-        if exc_info is not None:
-            if self.is_sent:
-                raise exc_info[1].with_traceback(exc_info[2])
-        elif self.status is not None:
-            raise AssertionError("start_response was called again without exc_info")
-        self.status = status
-        self.headers = headers
-        return self.write
+def may_replace(pieces: list[bytes], exc_info: ExcInfo | None) -> None:
+    """Allow another start, because of an error and before anything was sent; else raise."""
+    if exc_info is None:
+        raise AssertionError("start_response was called again without exc_info")
+    if any(pieces):
+        raise exc_info[1].with_traceback(exc_info[2])
 
-    def write(self, piece: bytes) -> None:
-        """Keep a piece of the body that comes before what the application returns."""
-        if self.pieces is None:
-            self.pieces = []
-        if piece:
-            self.is_sent = True
-        self.pieces.append(piece)
 
-    def collect(self, result: Iterable[bytes]) -> bytes:
-        """Return the whole body; the iterable is closed."""
-        pieces = self.pieces or []
-        try:
-            for piece in result:
-                if piece:
-                    if self.status is None:
-                        raise AssertionError("the application gave a body before it called start_response")
-                    self.is_sent = True
-                    pieces.append(piece)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
-        return b"".join(pieces)
+def answer(status: str | None, headers: list[tuple[str, str]], body: bytes) -> Reply:
+    """Return what the application has said in the host's form."""
+    if status is None:
+        raise AssertionError("the application did not call start_response")
+    if type(body) is not bytes:
+        raise TypeError(f"the application returned {type(body).__name__}, not bytes")
+    number = STATUSES.get(status) or status_of(status)
+    return (number, None, headers if type(headers) is list else list(headers), body)
 
-    def answer(self, body: bytes) -> Reply:
-        """Return it in the host's form."""
-        status = self.status
-        if status is None:
-            raise AssertionError("the application did not call start_response")
-        if not isinstance(body, bytes):
-            raise TypeError(f"the application returned {type(body).__name__}, not bytes")
-        if len(status) < 3 or not status[:3].isdigit() or status[3:4] not in {" ", ""}:  # noqa: PLR2004 - digits
-            raise ValueError(f"`{status}` is no status such as `200 OK`")
-        headers = self.headers
-        return (int(status[:3]), None, headers if type(headers) is list else list(headers), body)
+
+def status_of(status: str) -> int:
+    """Read a status that is not one of the usual."""
+    if re.fullmatch(r"[0-9]{3}( .*)?", status) is None:
+        raise ValueError(f"`{status}` is no status such as `200 OK`")
+    return int(status[:3])
+
+
+STATUSES = {
+    f"{status.value} {phrase}": status.value
+    for status in HTTPStatus
+    for phrase in (status.phrase, status.phrase.upper())
+}
+"""As frameworks write them; Werkzeug writes them in capitals."""
 
 
 def server_of(authority: str, scheme: str) -> tuple[str, str]:
@@ -175,7 +169,7 @@ def path_info(path: str) -> str:
     return unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
 
 
-def make_wsgi(app: App) -> Callable[..., Reply | str]:
+def make_wsgi(app: App) -> Callable[..., Reply | str]:  # noqa: C901 - what a request runs lies together in memory
     """Return the function that a request calls."""
     template: Environ = {
         "REQUEST_METHOD": "GET",
@@ -197,7 +191,7 @@ def make_wsgi(app: App) -> Callable[..., Reply | str]:
         "wsgi.run_once": True,
     }
 
-    def entry(  # noqa: PLR0913, PLR0917 - the host's order
+    def entry(  # noqa: C901, PLR0913, PLR0917 - likewise; the parameters are the host's
         method: str, path: str, query: str, client: str, scheme: str, authority: str, mount: str
     ) -> Reply | str:
         try:
@@ -217,11 +211,28 @@ def make_wsgi(app: App) -> Callable[..., Reply | str]:
                 environ[key] = value
             if "CONTENT_LENGTH" in environ:
                 environ["wsgi.input"] = Input(int(environ["CONTENT_LENGTH"]))
-            started = Started()
-            result = app(environ, started.start)
-            if type(result) is list and len(result) == 1 and started.pieces is None:
-                return started.answer(result[0])
-            return started.answer(started.collect(result))
+            status: str | None = None
+            headers: list[tuple[str, str]] = []
+            pieces: list[bytes] = []
+
+            def write(piece: bytes) -> None:
+                pieces.append(piece)
+
+            def start_response(
+                new_status: str, new_headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+            ) -> Callable[[bytes], None]:
+                nonlocal status, headers
+                if status is not None or exc_info is not None:
+                    may_replace(pieces, exc_info)
+                status, headers = new_status, new_headers
+                return write
+
+            result = app(environ, start_response)
+            if type(result) is list and len(result) == 1 and not pieces:
+                body = result[0]
+            else:
+                body = collected(result, pieces, lambda: status is not None)
+            return answer(status, headers, body)
         except BaseException as raised:  # noqa: BLE001 - the log tells the tenant
             return failed(raised)
 
