@@ -169,7 +169,7 @@ def path_info(path: str) -> str:
     return unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
 
 
-def make_wsgi(app: App) -> Callable[..., Reply | str]:  # noqa: C901 - what a request runs lies together in memory
+def make_wsgi(app: App) -> Callable[..., Reply | str]:
     """Return the function that a request calls."""
     template: Environ = {
         "REQUEST_METHOD": "GET",
@@ -191,7 +191,7 @@ def make_wsgi(app: App) -> Callable[..., Reply | str]:  # noqa: C901 - what a re
         "wsgi.run_once": True,
     }
 
-    def entry(  # noqa: C901, PLR0913, PLR0917 - likewise; the parameters are the host's
+    def entry(  # noqa: PLR0913, PLR0917 - likewise; the parameters are the host's
         method: str, path: str, query: str, client: str, scheme: str, authority: str, mount: str
     ) -> Reply | str:
         try:
