@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import DAYFLY
+from tests.resolver.index import LocalIndex, installed, serving, wheel
 
 READY_SECONDS = 240
 """The first start on a machine builds the C++ runtime library."""
@@ -108,3 +109,17 @@ def _reader(process: "subprocess.Popen[str]") -> "queue.Queue[str | None]":
 
     threading.Thread(target=read, daemon=True).start()
     return lines
+
+
+FLASK = ("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "blinker")
+
+
+@pytest.fixture
+def flask_index(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex]:
+    """Return an index with the packages of Flask as they are installed here, and one that cannot be used."""
+    with serving(LocalIndex()) as served:
+        for name in FLASK:
+            served.add(name, installed(name))
+        served.add("numpy", wheel("numpy", "2.0", tag="cp314-cp314-manylinux_2_17_x86_64"))
+        monkeypatch.setenv("DAYFLY_INDEX", served.url)
+        yield served

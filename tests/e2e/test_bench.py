@@ -114,3 +114,17 @@ def test_a_wrong_number_of_threads_is_a_usage_error(run: Run, threads: str) -> N
     done = run("bench", "http", f"--threads={threads}")
     assert done.returncode == 2
     assert done.stderr.startswith(f"dayfly: --threads cannot be `{threads}`; allowed: numbers from 1")
+
+
+@pytest.mark.usefixtures("flask_index")
+def test_the_deploy_bench_times_every_step(run: Run) -> None:
+    """Those that a tier has; what is made once does not count."""
+    done = run("bench", "deploy", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    hello, flask, compiled = json.loads(done.stdout)
+    assert (hello["tier"], flask["target"], compiled["tier"]) == ("python", "flask, layer cached", "compiled")
+    assert {"lock_ms", "layer_ms"} <= set(flask) - set(hello)
+    assert compiled["build_ms"] > 0
+    assert all(
+        row["rounds"] == 1 and row["total_ms"] > 0 and row["image_bytes"] > 0 for row in (hello, flask, compiled)
+    )

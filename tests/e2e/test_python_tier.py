@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DAYFLY, HELLO, Run
 from tests.e2e.conftest import Serve
-from tests.resolver.index import LocalIndex, installed, serving, wheel
 
 MakeTenant = Callable[..., Path]
 
@@ -24,18 +23,6 @@ app.secret_key = "not a secret here"
 def page():
     return render_template("page.html", name="<dayfly>", stage=os.environ["STAGE"])
 """
-PACKAGES = ("flask", "werkzeug", "jinja2", "markupsafe", "click", "itsdangerous", "blinker")
-
-
-@pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex]:
-    """Return an index with the packages of Flask as they are installed here, and one that cannot be used."""
-    with serving(LocalIndex()) as served:
-        for name in PACKAGES:
-            served.add(name, installed(name))
-        served.add("numpy", wheel("numpy", "2.0", tag="cp314-cp314-manylinux_2_17_x86_64"))
-        monkeypatch.setenv("DAYFLY_INDEX", served.url)
-        yield served
 
 
 def test_the_seed_program_answers_on_the_default_tier(serve: Serve, make_tenant: MakeTenant) -> None:
@@ -52,7 +39,7 @@ def test_the_seed_program_answers_on_the_default_tier(serve: Serve, make_tenant:
         assert "unchanged, tier `python`" in server.log
 
 
-@pytest.mark.usefixtures("index")
+@pytest.mark.usefixtures("flask_index")
 def test_a_flask_application_stands_on_a_layer(serve: Serve, make_tenant: MakeTenant, tmp_path: Path) -> None:
     """Resolved, locked and frozen once; MarkupSafe without its native file, templates and variables as they are."""
     files = {
@@ -75,7 +62,7 @@ def test_a_flask_application_stands_on_a_layer(serve: Serve, make_tenant: MakeTe
     assert len(parents) == 1
 
 
-@pytest.mark.usefixtures("index")
+@pytest.mark.usefixtures("flask_index")
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -40,7 +40,8 @@ def archive(content: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         for path, octets in content.items():
-            target.writestr(path, octets)
+            # Without a time, so that the same content is the same archive: its digest names a layer.
+            target.writestr(zipfile.ZipInfo(path), octets, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import statistics
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,18 +40,29 @@ TARGETS = (
 )
 
 
+STEPS = ("read", "bundle", "base", "lock", "layer", "adopt", "build", "freeze", "write", "record", "publish")
+"""In the order in which they happen; each tier has some of them."""
+
+
 @dataclass
 class Series:
     """The deploys of one target."""
 
     target: Target
     deploys: list[Deployed] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+    """Of this process; compilers are others."""
     image_bytes: int = 0
     """Of the last release."""
 
     def median_ms(self, step: str) -> float:
         """Return a step's median; 0 for one that the tier does not have."""
         return statistics.median(deployed.steps.seconds.get(step, 0) for deployed in self.deploys) * 1e3
+
+    @property
+    def cpu_ms(self) -> float:
+        """Return the median of the CPU time."""
+        return statistics.median(self.cpu_seconds) * 1e3
 
     @property
     def total_ms(self) -> float:
@@ -67,8 +79,11 @@ def measure(rounds: int, progress: Progress) -> list[Series]:
         for number, one in enumerate(series):
             directory = Path(name) / f"tenant-{number}"
             for count in range(min(rounds, one.target.rounds_max) + 1):
+                began = time.process_time()
                 deployed = _deploy(one.target, directory, count, registry, core)
-                one.deploys += [deployed] if count else []
+                if count:
+                    one.deploys.append(deployed)
+                    one.cpu_seconds.append(time.process_time() - began)
                 one.image_bytes = (deployed.release.directory / "image").stat().st_size
                 progress.update(task, completed=number * rounds + count)
         return series
@@ -91,6 +106,7 @@ def to_json(series: list[Series]) -> list[dict[str, Any]]:
             "tier": one.target.tier,
             "rounds": len(one.deploys),
             "total_ms": round(one.total_ms, 2),
+            "cpu_ms": round(one.cpu_ms, 2),
             "image_bytes": one.image_bytes,
             **{f"{step}_ms": round(one.median_ms(step), 2) for step in _steps([one])},
         }
@@ -103,14 +119,23 @@ def to_table(series: list[Series]) -> Table:
     steps = _steps(series)
     table = Table(title="Deploys of a changed program: medians in milliseconds")
     table.add_column("program")
-    for heading in ("tier", "rounds", *steps, "all", "image"):
+    for heading in ("tier", "rounds", *steps, "all", "CPU", "image"):
         table.add_column(heading, justify="right")
     for one in series:
         times = (f"{one.median_ms(step):.1f}" for step in steps)
         image = f"{one.image_bytes / 2**20:.2f} MiB"
-        table.add_row(one.target.name, one.target.tier, str(len(one.deploys)), *times, f"{one.total_ms:.1f}", image)
+        table.add_row(
+            one.target.name,
+            one.target.tier,
+            str(len(one.deploys)),
+            *times,
+            f"{one.total_ms:.1f}",
+            f"{one.cpu_ms:.1f}",
+            image,
+        )
     return table
 
 
 def _steps(series: list[Series]) -> list[str]:
-    return list(dict.fromkeys(step for one in series for step in one.deploys[-1].steps.seconds))
+    had = {step for one in series for step in one.deploys[-1].steps.seconds}
+    return [step for step in STEPS if step in had]

@@ -88,7 +88,7 @@ class Resolver:
             self._store.entry("files", lock.digest, keep)
             (place / FILES_NAME).unlink(missing_ok=True)
 
-        place = self._store.entry("locks", _key(wanted), make)
+        place = self._store.entry("locks", _key(wanted, self.options.index or _named_index()), make)
         return Lock.of((place / LOCK_NAME).read_bytes())
 
     def packages(self, lock: Lock) -> Packages:
@@ -127,7 +127,12 @@ class Resolver:
 
 def configured_index() -> str:
     """Return the index of `DAYFLY_INDEX`, else pip's. Nothing of a tenant's directory is looked at."""
-    return os.environ.get("DAYFLY_INDEX") or _pip_index()
+    return _named_index() or _pip_index()
+
+
+def _named_index() -> str:
+    """Return the index that the environment names; pip takes a second to be asked for its own."""
+    return os.environ.get("DAYFLY_INDEX") or os.environ.get("PIP_INDEX_URL") or ""
 
 
 def wanted_of(entry: Mapping[str, Any]) -> Wanted:
@@ -144,8 +149,6 @@ def _pip_index() -> str:
             run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run
             return run([*pip, *words], cwd=nowhere, capture_output=True, text=True, check=False).stdout.strip()
 
-        if environment := os.environ.get("PIP_INDEX_URL"):
-            return environment
         if configured := said("config", "get", "global.index-url"):
             return configured
         words = " ".join(said("help", "install").split())
@@ -155,10 +158,10 @@ def _pip_index() -> str:
     return found[1]
 
 
-def _key(wanted: Sequence[Wanted]) -> str:
-    """Digest what decides which versions fit: the requirements, wherever they stand, and what they must fit."""
+def _key(wanted: Sequence[Wanted], index: str) -> str:
+    """Digest what decides which versions fit: the requirements, wherever they stand, what they must fit, the index."""
     asked = sorted((one.name, *map(str, (one.extras, one.specifier, one.marker, one.sha256))) for one in wanted)
-    decides = [asked, ENVIRONMENT, sorted(PURE_FALLBACK)]
+    decides = [index, asked, ENVIRONMENT, sorted(PURE_FALLBACK)]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
