@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from dayfly.config import Limits
+from dayfly.deploy import Workshop
 from dayfly.errors import InitFailed
+from dayfly.toolchain.python.bundle import layer_bundle
 from tests.conftest import HELLO
 from tests.python.programs import Request
 from tests.python.sandbox import ERROR, INFO, LIMITS, Sandboxes
@@ -116,6 +118,20 @@ def on_client_request():
         {"what": "clock", "file": "app.py", "line": 7},
         {"what": "random", "file": "app.py", "line": 8},
     ]
+
+
+def test_a_layer_is_shared_and_says_what_it_could_not_import(sandboxes: Sandboxes) -> None:
+    """A package that needs what no sandbox has keeps nobody from the others."""
+    base = Workshop().bases.base(sandboxes.core, lambda *_: None).directory
+    files = {
+        "good/__init__.py": b"import random\nNUMBER = random.random()\nTEXT = 'good'\n",
+        "good/data.txt": b"data",
+        "bad.py": b"import ctypes\n",
+        "good-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: good\nVersion: 1.0\n",
+    }
+    snapshot = sandboxes.core.freeze_on(base, layer_bundle(files, ["good", "bad"]), LIMITS)
+    assert snapshot.facts["not_imported"] == [["bad", "ModuleNotFoundError: No module named '_ctypes'"]]
+    assert snapshot.facts["captured"] == []
 
 
 # Requests ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """What happens while the base is built: the builder's file system is there, and no host yet."""
 
 import os
+import site
+import struct
 import sys
 
 from . import host, library, mounting, origin
@@ -13,6 +15,10 @@ _MADE_NS = 315_532_800_000_000_000
 _HOME = "/python"
 """Where the builder has the standard library."""
 
+_ZONES = "/usr/share/zoneinfo"
+"""Where programs find time zones. The database is a package, `tzdata`."""
+
+_BUILDER_MODULES = ("componentize_py_", "wit_world", "poll_loop")
 _BUILDER = {"/bundled": "/builder", "/world": "/builder"}
 """Modules of the builder, which it imports when this one is done."""
 
@@ -42,7 +48,7 @@ tree = Tree(lambda: _MADE_NS)
 def build() -> None:
     """Move the standard library and this runtime into memory, and import what programs want."""
     here = __file__.removesuffix("/dayfly/guest/building.py")
-    library.collect(tree, _HOME, origin.LIBRARY)
+    places = library.collect(tree, _HOME, origin.LIBRARY)
     library.collect(tree, f"{here}/dayfly/guest/stand_ins", origin.LIBRARY)
     library.collect(tree, here, origin.SITE)
     for directory, target in _BUILDER.items():
@@ -53,6 +59,7 @@ def build() -> None:
     library.move(f"{here}/", f"{origin.SITE}/")
     _system()
     _import()
+    library.compile_rest(tree, places)
     sys.path.extend(set(_BUILDER.values()))
     tree.now = _now
 
@@ -62,6 +69,8 @@ def built() -> None:
     for target in set(_BUILDER.values()):
         sys.path.remove(target)
         del tree.root.entries[target.removeprefix("/")]
+    for name in [name for name in sys.modules if name.startswith(_BUILDER_MODULES)]:
+        del sys.modules[name]
 
 
 def _directories() -> None:
@@ -70,7 +79,16 @@ def _directories() -> None:
     tree.mount_directory("/tmp", writable=True)  # noqa: S108 - its own, new for each request
     tree.mount_device("/dev/null", _nothing)
     tree.mount_device("/dev/urandom", _draw)
+    for zone in ("UTC", "Etc/UTC", "GMT"):
+        tree.mount(f"{_ZONES}/{zone}", _utc(zone[-3:]))
     tree.directory = origin.RELEASE
+
+
+def _utc(name: str) -> bytes:
+    """Return a file of the time zone that needs no database (RFC 9636): one kind of time, no offset."""
+    counts, kind = struct.pack(">6l", 0, 0, 0, 0, 1, 4), struct.pack(">lbb4s", 0, 0, 0, name.encode())
+    block = b"TZif2" + bytes(15) + counts + kind
+    return block + block + f"\n{name}0\n".encode()
 
 
 def _system() -> None:
@@ -78,6 +96,7 @@ def _system() -> None:
     sys.path[:] = [origin.RELEASE, origin.PACKAGES, origin.LIBRARY, origin.SITE]
     sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = "/usr"
     sys._stdlib_dir = origin.LIBRARY  # type: ignore[attr-defined] # where frozen modules have their files
+    site.PREFIXES[:] = [sys.prefix]
     sys.argv[:] = [""]
     sys.executable = ""
     sys.dont_write_bytecode = True
@@ -85,12 +104,15 @@ def _system() -> None:
 
 
 def _import() -> None:
+    import zoneinfo
+
     from . import absent, digests, environment, fresh, output, preload
 
     fresh.install()
     environment.install()
     output.install()
     preload.preload()
+    zoneinfo.reset_tzpath([_ZONES])
     absent.install()
     digests.install()
     from . import levers, loading, starting  # noqa: F401 - ready for `start`

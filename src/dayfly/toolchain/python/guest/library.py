@@ -1,7 +1,7 @@
-"""The standard library, taken out of the builder's file system and kept in the tree: source and byte code, compressed.
+"""The standard library, taken out of the builder's file system and kept in the tree, compressed.
 
-What programs import often is imported while the base is built (`preload`); the rest stays importable, at the cost of
-unpacking and running it.
+What programs import often is imported while the base is built (`preload`). The rest stays importable, at the cost of
+unpacking and running it: its byte code lies beside its source.
 """
 
 import gc
@@ -20,7 +20,7 @@ from .tree import Tree
 
 _LEFT_OUT = {
     *("__pycache__", "site-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "venv"),
-    *("curses", "_pyrepl", "pydoc_data", "config-3.14-wasm32-wasi"),
+    *("curses", "pydoc_data", "config-3.14-wasm32-wasi"),
 }
 """Directories that have no use without a terminal, a screen or a file system to install into."""
 
@@ -30,17 +30,30 @@ _UNCHECKED = 0b01
 _LEVEL = 9
 
 
-def collect(tree: Tree, directory: str, target: str) -> None:
-    """Put the modules below a real directory into the tree, with their byte code beside them."""
+def collect(tree: Tree, directory: str, target: str) -> list[str]:
+    """Put the modules below a real directory into the tree; return the files."""
+    places = []
     for name in sorted(_modules(directory)):
         with open(f"{directory}/{name}", "rb") as file:
             source = file.read()
-        place = f"{target}/{name}"
-        tree.mount(place, zlib.compress(source, _LEVEL), packed_size=len(source))
-        code = compile(source, place, "exec", dont_inherit=True)
-        octets = _pyc(code, source)
-        cached = importlib.util.cache_from_source(place)
-        tree.mount(cached, zlib.compress(octets, _LEVEL), packed_size=len(octets))
+        places.append(f"{target}/{name}")
+        _mount(tree, places[-1], source)
+    return places
+
+
+def compile_rest(tree: Tree, places: list[str]) -> None:
+    """Put the byte code of what is not imported yet beside its source."""
+    imported = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    for place in places:
+        if place not in imported:
+            with open(place, "rb") as file:
+                source = file.read()
+            code = compile(source, place, "exec", dont_inherit=True)
+            _mount(tree, importlib.util.cache_from_source(place), _pyc(code, source))
+
+
+def _mount(tree: Tree, place: str, content: bytes) -> None:
+    tree.mount(place, zlib.compress(content, _LEVEL), packed_size=len(content))
 
 
 def _modules(directory: str) -> Iterator[str]:

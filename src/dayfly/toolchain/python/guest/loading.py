@@ -6,6 +6,7 @@ import linecache
 import os
 import re
 import sys
+import zlib
 from types import ModuleType
 from typing import Any
 
@@ -52,7 +53,10 @@ class Bundle:
         at = self._begin
         time_ns = int(self.head.get("time", 0) * 1_000_000_000) or None
         for name, size in self.head["files"]:
-            tree.mount(f"{root}/{name}", self._octets[at : at + size], time_ns=time_ns)
+            content, packed_size = self._octets[at : at + size], None
+            if self.is_layer and name.endswith(".py"):
+                content, packed_size = zlib.compress(content), size  # read again for tracebacks, if ever
+            tree.mount(f"{root}/{name}", content, packed_size=packed_size, time_ns=time_ns)
             at += size
         importlib.invalidate_caches()
 
