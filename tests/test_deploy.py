@@ -325,9 +325,16 @@ def test_a_release_is_rehearsed_before_anybody_gets_it(house: House, make_tenant
 
 
 def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path], tmp_path: Path) -> None:
-    """It stands on the cache's base."""
-    directory = make_tenant("one", PYTHON)
+    """It stands on the cache's base, and is rehearsed there."""
+    samples = 'secrets = ["KEY"]\n[[sample_requests]]\nstatus = 200\n'
+    directory = make_tenant("one", {**PYTHON, "dayfly.toml": samples})
     made = check(Tenant.load(directory), directory, workshop=house.workshop, core=house.core)
+    ((rehearsed, _),) = house.core.rehearsed
+    assert rehearsed.parent == house.core.loaded[0][0].parent
+    assert not rehearsed.exists()
+    house.core.answers["/"] = Rehearsed(500)
+    with pytest.raises(RehearsalFailed):
+        check(Tenant.load(directory), directory, workshop=house.workshop, core=house.core)
     assert made.parent == house.core.loaded[0][0].name
     assert list((tmp_path / "data/releases").iterdir()) == []
     assert house.registry.names() == []

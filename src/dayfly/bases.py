@@ -10,7 +10,8 @@ They are releases without a tenant, made once on a machine and kept in its cache
 
 import importlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -83,6 +84,16 @@ class Bases:
             return Made("python", snapshot, LIMITS, content.source.bundle, parent=base.name)
 
         return self._named("layer", digest(base.name, lock.digest), make)
+
+    @contextmanager
+    def holding(self, made: Made) -> Iterator[Path]:
+        """Give the directory of a release beside its parent, for as long as the block lasts."""
+        with self._store.scratch() as scratch:
+            directory = release.write(self._root / "releases", made, scratch=scratch)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory)
 
     def known(self) -> Path | None:
         """Return the base of this version of dayfly if it is made."""

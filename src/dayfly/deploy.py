@@ -205,9 +205,12 @@ def mebibytes(directory: Path) -> float:
 
 
 def check(tenant: Tenant, directory: Path, *, workshop: Workshop, core: Core) -> Made:
-    """Make a release, and keep nothing of it."""
-    source = Source.read(directory)
-    return make(tenant, source, Job(workshop, core, registry=None))
+    """Make a release, rehearse it, and keep nothing of it. The value of each secret is its name."""
+    made = make(tenant, Source.read(directory), Job(workshop, core, registry=None))
+    if tenant.sample_requests:
+        with workshop.bases.holding(made) as written:
+            rehearse(tenant, written, core, {name: name for name in tenant.secrets})
+    return made
 
 
 def captured(snapshot: Snapshot | None) -> list[str]:
