@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dayfly import bases
 from dayfly.bases import Bases
 from dayfly.config import Limits, Tenant
 from dayfly.core import Rehearsed, Snapshot
@@ -322,6 +323,27 @@ def test_a_release_is_rehearsed_before_anybody_gets_it(house: House, make_tenant
             house.deploy(directory)
         assert house.registry.current("one") == first.release
         assert house.core.published["one"][1] == first.release.directory
+
+
+def test_the_cache_keeps_the_bases_that_were_used_last(
+    house: House, index: LocalIndex, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With their layers; older ones go when another version makes its own, and data directories keep theirs."""
+    index.add("web", wheel("web", "1.0"))
+    one, two = make_tenant("one", PYTHON), make_tenant("two", WEB)
+    kept = []
+    for version in ("a", "b", "c", "a", "d"):
+        monkeypatch.setattr(bases, "_version", lambda version=version: version)
+        house.registry.prune()
+        for directory in (one, two):
+            (directory / "app.py").write_text(f"version = {version!r}\n", encoding="utf-8")
+            house.deploy(directory)
+        kept.append({path.name for path in (tmp_path / "cache/python/releases").iterdir()})
+    first, _, third, _, last = kept
+    assert len(third) == 6
+    assert len(last) == 6
+    assert first <= last
+    assert {path.name for path in house.registry.releases.iterdir()} > last - third
 
 
 def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path], tmp_path: Path) -> None:

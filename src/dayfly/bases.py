@@ -9,6 +9,7 @@ They are releases without a tenant, made once on a machine and kept in its cache
 """
 
 import importlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pathlib import Path
 from dayfly import release
 from dayfly.config import PYTHON_MEMORY_BYTES, Limits
 from dayfly.core import Core, Snapshot
+from dayfly.errors import DamagedRelease
 from dayfly.release import Made
 from dayfly.resolver import Lock, Packages
 from dayfly.toolchain.progress import Progress
@@ -29,6 +31,9 @@ from dayfly.toolchain.toolchain import default_cache
 
 LIMITS = Limits(memory_bytes_max=PYTHON_MEMORY_BYTES, init_cpu_ns_max=60_000_000_000)
 """Of a base and its layers: they start once a machine, so they have time."""
+
+BASES_KEPT = 3
+"""In the cache: for versions of dayfly beside each other. A base has 35 MiB, and a layer some ten."""
 
 _NAME = "release"
 
@@ -72,7 +77,10 @@ class Bases:
             progress("compiling and freezing", steps, steps + 1)
             return Made("python", core.freeze(wasm, LIMITS), LIMITS, source=b"")
 
-        return self._named("base", _version(), make)
+        base = self._named("base", _version(), make)
+        if base.snapshot:
+            self._sweep()
+        return base
 
     def layer(self, base: Path, lock: Lock, packages: Callable[[Lock], Packages], core: Core) -> Parent:
         """Return the layer of a lock, after making it if there is none: some seconds."""
@@ -104,7 +112,25 @@ class Bases:
     def _merged(self, progress: Progress) -> bytes:
         # Only where there is no base yet: its tools are heavy.
         build: Callable[[Path, Progress], bytes] = importlib.import_module("dayfly.toolchain.python.base").build
-        return build(self._root / "program", progress)
+        # Its steps are not kept: they take twice the space of the base, and are not needed again.
+        with self._store.scratch() as scratch:
+            return build(scratch, progress)
+
+    def _sweep(self) -> None:
+        """Remove all bases but those that were used last, with the layers on them. Data directories keep theirs."""
+        names = sorted((self._root / "base").iterdir(), key=lambda name: name.stat().st_mtime_ns, reverse=True)
+        for name in names[BASES_KEPT:]:
+            shutil.rmtree(name)
+        kept = {(name / _NAME).read_text(encoding="ascii") for name in names[:BASES_KEPT]}
+        for directory in list((self._root / "releases").iterdir()):
+            if directory.name not in kept and not self._stands_on(directory, kept):
+                shutil.rmtree(directory)
+
+    def _stands_on(self, directory: Path, bases: set[str]) -> bool:
+        try:
+            return not directory.suffix and release.parent_of(directory) in bases
+        except DamagedRelease:
+            return False
 
     def _named(self, kind: str, key: str, make: Callable[[], Made]) -> Parent:
         """Return what a key names; other processes wait while it is being made."""
@@ -120,6 +146,7 @@ class Bases:
         place = self._store.entry(kind, key, fill)
         directory = self._directory((place / _NAME).read_text(encoding="ascii"))
         if directory.is_dir():
+            os.utime(place)
             return Parent(directory, *snapshots)
         shutil.rmtree(place)
         return self._named(kind, key, make)
