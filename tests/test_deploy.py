@@ -329,6 +329,7 @@ def test_the_cache_keeps_the_bases_that_were_used_last(
     house: House, index: LocalIndex, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With their layers; older ones go when another version makes its own, and data directories keep theirs."""
+    monkeypatch.setattr(bases, "BASES_KEPT", 3)
     index.add("web", wheel("web", "1.0"))
     one, two = make_tenant("one", PYTHON), make_tenant("two", WEB)
     kept = []

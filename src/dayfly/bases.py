@@ -32,8 +32,8 @@ from dayfly.toolchain.toolchain import default_cache
 LIMITS = Limits(memory_bytes_max=PYTHON_MEMORY_BYTES, init_cpu_ns_max=60_000_000_000)
 """Of a base and its layers: they start once a machine, so they have time."""
 
-BASES_KEPT = 3
-"""In the cache: for versions of dayfly beside each other. A base has 35 MiB, and a layer some ten."""
+BASES_KEPT = 8
+"""In the cache: for versions and checkouts of dayfly beside each other. A base has 35 MiB, and a layer some ten."""
 
 _NAME = "release"
 
