@@ -13,7 +13,7 @@ from typing import Any
 from dayfly.handler import EntryError, frameworks, make_entry
 from dayfly.handler.asgi import run
 
-from . import captures, environment, fresh, host, origin, patterns
+from . import captures, environment, fresh, host, levers, origin, patterns
 from .building import tree
 from .report import report
 
@@ -123,6 +123,7 @@ def _load_layer(head: dict[str, Any]) -> dict[str, Any]:
             __import__(name)
         except Exception as error:  # noqa: BLE001 - whatever a package raises
             failed.append((name, f"{type(error).__name__}: {error}"))
+    levers.immortalise(host.calls)  # before their code is run, as in `starting`
     not_warmed = frameworks.warm()
     captures.take()
     return {"not_imported": failed, "not_warmed": not_warmed}

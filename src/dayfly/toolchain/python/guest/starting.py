@@ -7,7 +7,7 @@ from dayfly.handler import failure, inline, loop
 from dayfly.handler import host as handler_host
 from dayfly.handler import warm as handler_warm
 
-from . import building, captures, host, loading, warm
+from . import building, captures, host, levers, loading, warm
 from .report import report
 
 
@@ -19,6 +19,7 @@ def start(calls: Any) -> None:
     inline.install()
     loop.install()
     _report_everything()
+    levers.immortalise(calls)  # constants that are immortal when code first uses them are never counted
     handler_warm.requests()
     warm.warm()
     loading.rehearse()
