@@ -53,9 +53,13 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Find what is used for the first time."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - half of the time that importing this package would take
+        # Half of the time that importing this package would take.
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
-        value: object = version("dayfly")
+        try:
+            value: object = version("dayfly")
+        except PackageNotFoundError:
+            raise AttributeError("`__version__` is known where dayfly is installed, not in a sandbox") from None
     elif name in __all__:
         from . import handler  # noqa: PLC0415 - a program's half
 

@@ -1,5 +1,6 @@
 """From a program to what a request calls."""
 
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+import dayfly
 from dayfly.handler import Entry, EntryError, host, make_entry, native
 from dayfly.handler.client import Client
 from dayfly.handler.native import ProgramFailed
@@ -252,6 +254,19 @@ except AttributeError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout == "module `dayfly` has no attribute `nothing`\n"
+
+
+def test_a_sandbox_does_not_know_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the package is not installed."""
+    monkeypatch.delitem(vars(dayfly), "__version__", raising=False)
+    monkeypatch.setattr(importlib.metadata, "version", raise_not_found)
+    with pytest.raises(AttributeError, match="known where dayfly is installed"):
+        _ = dayfly.__version__
+
+
+def raise_not_found(name: str) -> str:
+    """Stand for `version` where nothing is installed."""
+    raise importlib.metadata.PackageNotFoundError(name)
 
 
 def test_a_client_loads_a_program_as_a_deploy_does(load: MakeClient, capsys: pytest.CaptureFixture[str]) -> None:

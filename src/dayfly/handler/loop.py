@@ -8,6 +8,7 @@ costs nothing, and no clock is read. A request goes on from that time, however l
 """
 
 import asyncio
+import errno
 import gc
 import heapq
 import linecache
@@ -33,29 +34,37 @@ TASKS_SHOWN_MAX = 10
 """Of those that wait forever; a message is read by a person."""
 
 
-REFUSED = {
-    "a sandbox has no sockets": (
-        "add_reader add_writer remove_reader remove_writer connect_accepted_socket create_connection"
-        " create_datagram_endpoint create_server create_unix_connection create_unix_server getaddrinfo getnameinfo"
-        " sendfile sock_accept sock_connect sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall"
-        " sock_sendfile sock_sendto start_tls"
+REFUSED: list[tuple[str, Callable[[str], Exception], str]] = [
+    (
+        "a sandbox has no network",
+        lambda text: OSError(errno.ENETUNREACH, text),
+        (
+            "add_reader add_writer remove_reader remove_writer connect_accepted_socket create_connection"
+            " create_datagram_endpoint create_server create_unix_connection create_unix_server getaddrinfo getnameinfo"
+            " sendfile sock_accept sock_connect sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall"
+            " sock_sendfile sock_sendto start_tls"
+        ),
     ),
-    "a sandbox has no other processes": "connect_read_pipe connect_write_pipe subprocess_exec subprocess_shell",
-    "a sandbox gets no signals": "add_signal_handler remove_signal_handler",
-}
-"""Methods of an event loop that cannot work, by the reason."""
+    (
+        "a sandbox cannot start processes",
+        lambda text: OSError(errno.ENOTSUP, text),
+        "connect_read_pipe connect_write_pipe subprocess_exec subprocess_shell",
+    ),
+    ("a sandbox gets no signals", NotImplementedError, "add_signal_handler remove_signal_handler"),
+]
+"""Methods of an event loop that cannot work: why, and with what exception, which is the one that libraries expect."""
 
 
 class Stalled(RuntimeError):
     """What is awaited can never happen."""
 
 
-def refused(name: str, why: str) -> Callable[..., NoReturn]:
+def refused(name: str, why: str, error: Callable[[str], Exception]) -> Callable[..., NoReturn]:
     """Return a method that says why it does not work."""
 
     def method(self: object, *args: object, **named: object) -> NoReturn:
         del self, args, named
-        raise RuntimeError(f"`{name}` does not work here: {why}")
+        raise error(f"`{name}` does not work here: {why}")
 
     method.__name__ = name
     return method
@@ -64,7 +73,7 @@ def refused(name: str, why: str) -> Callable[..., NoReturn]:
 _Refusing: Any = type(
     "_Refusing",
     (asyncio.AbstractEventLoop,),
-    {name: refused(name, why) for why, names in REFUSED.items() for name in names.split()},
+    {name: refused(name, why, error) for why, error, names in REFUSED for name in names.split()},
 )
 
 
