@@ -49,6 +49,17 @@ def test_a_directory_appears_at_once(tmp_path: Path) -> None:
     assert names(tmp_path) == ["d"]
 
 
+def test_a_tree_is_synced_to_its_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Directories as well; links are left alone."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(b"1")
+    (tmp_path / "a/link").symlink_to("nowhere")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    durable.sync_tree(tmp_path / "a")
+    assert sorted(synced) == [str(tmp_path / name) for name in ("a", "a/b", "a/b/file")]
+
+
 def test_a_directory_is_never_overwritten(tmp_path: Path) -> None:
     """What is there stays as it is."""
     durable.write_directory(tmp_path / "d", {"x": b"1"}, scratch=tmp_path)

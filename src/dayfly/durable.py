@@ -42,6 +42,11 @@ def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path, sync_
         sync_directory(path.parent)
 
 
+def sync_tree(path: Path) -> None:
+    """Make a directory survive a crash with all that is in it."""
+    _sync_together([*(entry for entry in path.rglob("*") if not entry.is_symlink()), path])
+
+
 def sync_directory(path: Path) -> None:
     """Make what was created, renamed or removed in a directory survive a crash."""
     _sync(path)

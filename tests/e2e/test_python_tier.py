@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import DAYFLY, HELLO, Run
 from tests.e2e.conftest import Serve
+from tests.resolver.index import LocalIndex, serving
 
 MakeTenant = Callable[..., Path]
 
@@ -139,3 +140,13 @@ def test_the_base_can_be_made_ahead(run: Run) -> None:
     again = run("base", "build")
     assert again.stdout == built.stdout == run("base", "info").stdout
     assert "made" not in again.stderr
+
+
+def test_an_index_that_does_not_answer_is_exit_code_3(run: Run, make_tenant: MakeTenant) -> None:
+    """So that a script may try again."""
+    with serving(LocalIndex()) as gone:
+        url = gone.url
+    tenant = make_tenant("hello", {"app.py": HELLO, "requirements.txt": "flask\n"})
+    done = run("check", tenant, "--index", url)
+    assert done.returncode == 3, done.stderr
+    assert "package index: " in done.stderr

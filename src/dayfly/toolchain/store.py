@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dayfly import durable
+
 
 def digest(*parts: str | bytes | Path) -> str:
     """Digest texts, octets and files, each with its length, so that no two lists of parts meet."""
@@ -37,6 +39,8 @@ class Store:
         with self._locked(kind, key), self.scratch() as scratch:
             if not place.is_dir():
                 make(scratch)
+                # A crash must not leave an entry that is there and not whole: nobody looks into it again.
+                durable.sync_tree(scratch)
                 scratch.rename(place)
         return place
 
