@@ -55,7 +55,7 @@ def test_a_tree_is_synced_to_its_leaves(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "a/b/file").write_bytes(b"1")
     (tmp_path / "a/link").symlink_to("nowhere")
     synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(str(Path(f"/proc/self/fd/{number}").readlink())))
     durable.sync_tree(tmp_path / "a")
     assert sorted(synced) == [str(tmp_path / name) for name in ("a", "a/b", "a/b/file")]
 
