@@ -119,14 +119,17 @@ pub struct ReleaseRow {
 
 /// Nanoseconds for a new slot and its first two requests.
 fn first_request(release: &Arc<Release>) -> Result<[f64; 3], Error> {
-    let began = Instant::now();
+    let mut began = Instant::now();
+    let mut lap = || {
+        let now = Instant::now();
+        now.duration_since(std::mem::replace(&mut began, now)).as_nanos() as f64
+    };
     let mut measured = Measured::new(release)?;
-    let slot = began.elapsed();
+    let slot_ns = lap();
     measured.request()?;
-    let first = began.elapsed() - slot;
+    let first_ns = lap();
     measured.request()?;
-    let again = began.elapsed() - slot - first;
-    Ok([slot, first, again].map(|time| time.as_nanos() as f64))
+    Ok([slot_ns, first_ns, lap()])
 }
 
 fn measure(guest: &str, release: &Arc<Release>, options: &RestoreBenchOptions) -> Result<RestoreRow, Error> {
