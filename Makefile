@@ -40,7 +40,7 @@ format: .venv/.built ## rewrite the sources in the house format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: .venv/.built bench-servers ## print the tables: in process, over HTTP, beside neighbours and other servers
+bench: .venv/.built .venv/.bench bench-servers ## print the tables: in process, over HTTP, beside neighbours and other servers
 	@tools/install-wrk
 	$(BIN)/dayfly bench restore
 	$(BIN)/dayfly bench http
@@ -49,6 +49,8 @@ bench: .venv/.built bench-servers ## print the tables: in process, over HTTP, be
 	$(BIN)/dayfly bench neighbours
 	$(BIN)/dayfly bench limits
 	$(BIN)/dayfly bench connections
+	$(BIN)/dayfly bench peers
+	$(BIN)/dayfly bench deploy
 	$(BIN)/dayfly bench tails
 	$(BIN)/dayfly bench isolation --requests 50000
 
@@ -71,10 +73,12 @@ differences: .venv/.built ## docs/compiled-differences.md from the corpus of the
 wheel: .venv/.built ## dist/dayfly-*.whl
 	$(BIN)/maturin build --release --out dist
 
-lock: ## newest allowed Python packages into requirements/dev.txt (names, versions, hashes; no address)
+lock: ## newest allowed Python packages into requirements/*.txt (names, versions, hashes; no address)
 	python3 -m venv .venv/uv && .venv/uv/bin/pip install --quiet uv
 	.venv/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header pyproject.toml requirements/dev.in --output-file requirements/dev.txt
+	.venv/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --constraint requirements/dev.txt requirements/bench.in --output-file requirements/bench.txt
 
 clean: ## remove what was built here
 	rm -rf .venv target dist src/dayfly/_core.abi3.so
@@ -82,6 +86,10 @@ clean: ## remove what was built here
 .venv/.packages: requirements/dev.txt
 	@python=$$(tools/check-tools) && { [ -x $(BIN)/python ] || "$$python" -m venv .venv; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv/.bench: .venv/.packages requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 .venv/.built: .venv/.packages pyproject.toml $(RUST)

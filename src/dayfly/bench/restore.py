@@ -11,11 +11,16 @@ from rich.table import Table
 from dayfly import _core
 from dayfly.bench.running import tenant_directory
 from dayfly.config import Tenant
-from dayfly.core import Protection
+from dayfly.core import CoreOptions, NativeCore, Protection
+from dayfly.deploy import Workshop, build
+from dayfly.registry import Registry
 from dayfly.toolchain import Toolchain
+from dayfly.toolchain.toolchain import code_cache
 
 GUESTS = ("hello", "counter", "echo", "throw", "touch", "grow", "scribble")
 """Guests that answer a plain request, and write to more and more pages; a sandbox that fails is not restored."""
+PYTHON = ("hello", "json_trip", "regex", "routing", "table", "page", "flask_hello")
+"""Programs of the python tier (`bench/programs`)."""
 SOURCES = ("examples/hello", *(f"guests/{name}.wat" for name in GUESTS))
 PROTECTIONS: tuple[Protection, ...] = ("userfault", "mprotect")
 
@@ -31,18 +36,36 @@ class RestoreOptions:
 def measure(options: RestoreOptions) -> list[dict[str, Any]]:
     """Build each guest and time it. Blocks for `seconds` for each guest and protection."""
     with tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name:
-        return [
-            _measure_one(source, protection, options, Path(name)) for source in SOURCES for protection in PROTECTIONS
-        ]
+        scratch = Path(name)
+        rows = [_guest(source, protection, options, scratch) for source in SOURCES for protection in PROTECTIONS]
+        with Registry.open(scratch / "data") as registry:
+            core = NativeCore(CoreOptions(code_cache=code_cache(), threads=1, overflow_threads=1))
+            for program in PYTHON:
+                directory = tenant_directory(f"bench/programs/{program}", scratch)
+                tenant = Tenant.load(directory)
+                release = build(tenant, directory, workshop=Workshop(), registry=registry, core=core).release
+                rows += [_python(program, release.directory, protection, options) for protection in PROTECTIONS]
+    return rows
 
 
-def _measure_one(source: str, protection: Protection, options: RestoreOptions, scratch: Path) -> dict[str, Any]:
+def _guest(source: str, protection: Protection, options: RestoreOptions, scratch: Path) -> dict[str, Any]:
     directory = tenant_directory(source, scratch)
     program = Toolchain().build(directory, Tenant.load(directory).tier)
-    order = {"protection": protection, "rounds": options.rounds, "seconds": options.seconds}
-    row: dict[str, Any] = json.loads(
-        _core.bench_restore(source, program.wasm, str(scratch / "code"), json.dumps(order))
-    )
+    return _row(_core.bench_restore(source, program.wasm, str(scratch / "code"), _order(protection, options)))
+
+
+def _python(program: str, release: Path, protection: Protection, options: RestoreOptions) -> dict[str, Any]:
+    """Time a release of the python tier; it also says what the first request in a new slot takes."""
+    name = f"python: {program}"
+    return _row(_core.bench_release(name, str(release), str(code_cache()), _order(protection, options)))
+
+
+def _order(protection: Protection, options: RestoreOptions) -> str:
+    return json.dumps({"protection": protection, "rounds": options.rounds, "seconds": options.seconds})
+
+
+def _row(measured: str) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(measured)
     return {key: round(value, 1) if isinstance(value, float) else value for key, value in row.items()}
 
 
@@ -51,11 +74,22 @@ def to_table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="A sandbox in process: least of the rounds")
     for heading in ("guest", "protection"):
         table.add_column(heading)
-    for heading in ("empty call", "call", "restore", "both", "pages", "copying them", "both : empty + copy"):
+    for heading in (
+        "empty call",
+        "call",
+        "restore",
+        "both",
+        "pages",
+        "copying them",
+        "both : empty + copy",
+        "first request",
+    ):
         table.add_column(heading, justify="right")
     for row in rows:
         floor = row["empty_call_ns"] + row["copy_ns"]
         times = (f"{row[name]:,.0f} ns" for name in ("empty_call_ns", "call_ns", "restore_ns", "total_ns"))
         ratio = f"{row['total_ns'] / floor:.2f}"
-        table.add_row(row["guest"], row["protection"], *times, str(row["pages"]), f"{row['copy_ns']:,.0f} ns", ratio)
+        first = f"{row['slot_us'] + row['first_us']:,.0f} us" if "first_us" in row else ""
+        copy = f"{row['copy_ns']:,.0f} ns"
+        table.add_row(row["guest"], row["protection"], *times, str(row["pages"]), copy, ratio, first)
     return table
