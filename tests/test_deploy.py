@@ -281,24 +281,31 @@ def test_a_failed_load_leaves_the_old_release(
     assert house.registry.current("one") == first.release
 
 
+@pytest.mark.parametrize("files", [PYTHON, WEB], ids=["program", "layer"])
 def test_a_damaged_base_is_made_again(
-    house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    house: House,
+    index: LocalIndex,
+    make_tenant: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
 ) -> None:
     """In the cache and in the data directory; what does not have its digest is kept under another name."""
+    index.add("web", wheel("web", "1.0"))
     house.deploy(make_tenant("one", PYTHON))
     base = house.core.loaded[0][0]
     (base / "image").write_bytes(b"damage")
     freeze_on = house.core.freeze_on
 
     def checking(parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
-        if (parent / "image").read_bytes():
+        if (parent / "image").read_bytes() == b"damage":
             raise DamagedRelease(f"release `{parent.name}` is damaged: image")
         return freeze_on(parent, bundle, limits)
 
     monkeypatch.setattr(house.core, "freeze_on", checking)
-    second = house.deploy(make_tenant("two", PYTHON))
+    house.deploy(make_tenant("two", files))
     assert base.with_name(f"{base.name}.damaged").is_dir()
-    assert manifest(second.release.directory)["parent"] != base.name
+    assert not base.exists()
+    assert len(house.core.frozen) == 2
 
 
 def test_a_release_is_rehearsed_before_anybody_gets_it(house: House, make_tenant: Callable[..., Path]) -> None:

@@ -144,22 +144,28 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
         bundle = tenant_bundle(source, tenant.environment, tenant.secrets)
         wanted = read_requirements(source.files)
     parent = ensure_base(workshop.bases, core, steps)
-    if wanted:
-        with steps.step("lock"):
-            lock = workshop.resolver.lock(wanted)  # one-shot process with network, unless it is known
-        with steps.step("layer"):
-            parent = _layer(parent, lock, workshop, core)
-    with steps.step("adopt"):
-        here = job.registry.adopt(parent) if job.registry else parent
     try:
+        if wanted:
+            with steps.step("lock"):
+                lock = workshop.resolver.lock(wanted)  # one-shot process with network, unless it is known
+            with steps.step("layer"):
+                parent = _layer(parent, lock, workshop, core)
+        with steps.step("adopt"):
+            here = job.registry.adopt(parent) if job.registry else parent
         with steps.step("freeze"):
             snapshot = core.freeze_on(here, bundle, tenant.limits)  # load, on_init, once, limited
     except DamagedRelease as damage:
-        if not [place for place in {here, parent} if release.discard_damaged(place)]:
+        if not _discard_damaged(parent, job.registry):
             raise
         logger.warning("%s; making it again", damage)
         return _loaded(tenant, source, job)
     return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
+
+
+def _discard_damaged(parent: Path, registry: Registry | None) -> bool:
+    """Set aside what is damaged of a base or layer, in the cache and among the releases; tell whether anything was."""
+    places = [parent, *([registry.releases / parent.name] if registry else [])]
+    return True in [release.discard_damaged(place) for place in places]
 
 
 def rehearse(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> None:
