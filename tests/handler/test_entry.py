@@ -36,7 +36,7 @@ def test_the_host_gives_only_what_a_handler_names() -> None:
         (lambda request: "", 511, ()),
     ]
     for function, takes, parts in cases:
-        assert entry_of(on_client_request=function)[1:] == (takes, parts, "handler")
+        assert entry_of(on_client_request=function)[1:4] == (takes, parts, "handler")
 
 
 def test_parameters_are_given_by_name(load: MakeClient) -> None:

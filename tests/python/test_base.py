@@ -36,7 +36,7 @@ def start():
 def load(bundle):
     names = {"host": host}
     exec(bundle.decode(), names)
-    host.set_entry(names["answer"], names.get("takes", 0), names.get("parts", ()))
+    host.set_entry(names["answer"], names.get("takes", 0), names.get("parts", ()), *names.get("direct", ()))
     return "application/json", json.dumps({"captured": host.captured()})
 
 
@@ -149,7 +149,7 @@ def test_fields_are_pairs_in_order(call: Call) -> None:
 
 def test_content_beyond_the_frame_is_fetched(call: Call) -> None:
     """Whole as a part, and piece by piece."""
-    body = "".join(map(str, range(20_000)))
+    body = "".join(map(str, range(4_000)))
     status, log = call(
         """
 takes = 16
@@ -162,7 +162,7 @@ def answer():
         method="POST",
         body=body,
     )
-    assert (status, log) == (204, [f"{len(body)} b'19999' True"])
+    assert (status, log) == (204, [f"{len(body)} b'83999' True"])
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,44 @@ def test_what_an_entry_returns(call: Call, returned: str, status: int, reason: s
     answered, log = call(f"def answer():\n    return {returned}")
     assert answered == status
     assert reason in "\n".join(log)
+
+
+DIRECT = """
+def finish(value):
+    return 201, None, None, repr(value)
+def failed(raised):
+    return 418, None, None, repr(raised)
+direct = finish, failed, {converters}
+def answer(*arguments):
+    host.log(1, repr(arguments))
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("return 'text/plain', 'text'", 200),
+        ("return lambda: ('text/plain', 'text')", 200),
+        ("return lambda: 5", 201),
+        ("return lambda: lambda: ('text/plain', 'text')", 201),
+        ("return 'text/plain', b'octets'", 201),
+        ("raise KeyError(5)", 418),
+        ("return lambda: 1 / 0", 418),
+    ],
+)
+def test_a_programs_own_function_is_called_and_the_rest_is_done_for_it(call: Call, body: str, status: int) -> None:
+    """An answer and a function that gives one need nothing more."""
+    assert call(DIRECT.format(converters="()", body=body)) == (status, ["()"])
+
+
+def test_arguments_are_made_of_parts(call: Call) -> None:
+    """A plain path is not converted, and what is made of no part is made of nothing."""
+    source = DIRECT.format(converters="(len, str.upper, None, lambda: 'made')", body="return 'text/plain', ''")
+    source += "takes, parts = 7, (2, 10, 0, 11)"
+    assert call(source, path="/a", query="b=c") == (200, [repr((3, "/a", "GET", "made"))])
+    assert call(source, path="/a%20b", query="") == (200, [repr((0, "/A%20B", "GET", "made"))])
+    assert call(source.replace("len", "int"), path="/", query="x")[0] == 418
 
 
 def test_a_failure_is_a_traceback(call: Call) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import host
 from .failure import failure
-from .request import Headers, Request, make_args, make_cookies, make_path
+from .request import Cookies, Headers, Request, make_args, make_cookies, make_path
 from .response import HTTPError, Reply, from_response, reply
 
 
@@ -29,20 +29,40 @@ class Source:
     takes: int
     value: str
     """An expression; `{}` stands for the part."""
+    converted: tuple[int, Callable[..., object] | None]
+    """The same for a host that does without expressions: a part and what makes the value of it."""
 
 
-def _of(part: int, value: str = "{}") -> Source:
-    return Source(part, host.TAKES[part], value)
+def _of(part: int, value: str = "{}", converter: Callable[[Any], object] | None = None) -> Source:
+    return Source(part, host.TAKES[part], value, (part, converter))
+
+
+def _headers() -> Headers:
+    return Headers(host.fields())
+
+
+def _cookies() -> Cookies:
+    return make_cookies(Headers(host.fields()).all("cookie"))
 
 
 SOURCES = {
-    "request": Source(None, host.TAKES_ALL, "Request()"),
+    "request": Source(None, host.TAKES_ALL, "Request()", (host.NO_PART, Request)),
     "method": _of(host.METHOD),
-    "path": _of(host.PATH, "{0} if '%' not in {0} and {0}.isascii() else make_path({0})"),
+    "path": Source(
+        host.PATH,
+        host.TAKES[host.PATH],
+        "{0} if '%' not in {0} and {0}.isascii() else make_path({0})",
+        (host.TEXT_OF_PATH, make_path),
+    ),
     "query": _of(host.QUERY),
-    "args": _of(host.QUERY, "make_args({})"),
-    "headers": Source(None, host.TAKES[host.HEADERS], "Headers(host.fields())"),
-    "cookies": Source(None, host.TAKES[host.HEADERS], "make_cookies(Headers(host.fields()).all('cookie'))"),
+    "args": _of(host.QUERY, "make_args({})", make_args),
+    "headers": Source(None, host.TAKES[host.HEADERS], "Headers(host.fields())", (host.NO_PART, _headers)),
+    "cookies": Source(
+        None,
+        host.TAKES[host.HEADERS],
+        "make_cookies(Headers(host.fields()).all('cookie'))",
+        (host.NO_PART, _cookies),
+    ),
     "body": _of(host.BODY),
     "client": _of(host.CLIENT),
     "scheme": _of(host.SCHEME),
@@ -79,22 +99,28 @@ class Bound:
     """Parts of a request that the call is made of."""
     call: str
     """The expression; part n stands in it as `part_n`, a value of the path in `values`."""
+    converted: tuple[tuple[int, Callable[..., object] | None], ...] | None
+    """All arguments in order, as `Source` has them; None if the call is not that simple."""
 
 
 def bind(function: Callable[..., object], known: Collection[str] = ()) -> Bound:
     """Find a source for each parameter; `known` are names whose values the path gives."""
     takes, parts, arguments, skipped = 0, [], [], False
+    converted: list[tuple[int, Callable[..., object] | None]] | None = None if is_asynchronous(function) else []
     for name, parameter in parameters_of(function).items():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             continue
         if name in known:
             value = f"values[{name!r}]"
+            converted = None
         elif name in SOURCES:
             source = SOURCES[name]
             takes |= source.takes
             if source.part is not None and source.part not in parts:
                 parts.append(source.part)
             value = source.value.format(f"part_{source.part}")
+            if converted is not None:
+                converted.append(source.converted)
         elif parameter.default is not parameter.empty:
             skipped = True
             continue
@@ -105,8 +131,11 @@ def bind(function: Callable[..., object], known: Collection[str] = ()) -> Bound:
             )
         by_name = skipped or parameter.kind is parameter.KEYWORD_ONLY
         arguments.append(f"{name}={value}" if by_name else value)
+        if by_name:
+            converted = None
     call = f"function({', '.join(arguments)})"
-    return Bound(takes, tuple(parts), f"run({call})" if is_asynchronous(function) else call)
+    call = f"run({call})" if is_asynchronous(function) else call
+    return Bound(takes, tuple(parts), call, None if converted is None else tuple(converted))
 
 
 def parameters_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:

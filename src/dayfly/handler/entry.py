@@ -5,8 +5,8 @@ from types import ModuleType
 from typing import NamedTuple
 
 from . import first_request, host, routes
-from .arguments import EntryError, bind, is_asynchronous, make_entry_of, name_of, parameters_of
-from .response import Reply
+from .arguments import EntryError, bind, failed, is_asynchronous, make_entry_of, name_of, parameters_of
+from .response import Reply, reply
 
 __all__ = ["Entry", "EntryError", "make_entry"]
 
@@ -25,6 +25,22 @@ class Entry(NamedTuple):
     """Those of them that are arguments of the call."""
     interface: str
     """`handler`, `routes`, `wsgi` or `asgi`."""
+    direct: "Direct | None" = None
+    """For a host that does without `call`, which is code that no request has warmed."""
+
+
+class Direct(NamedTuple):
+    """A program's own function, and what makes of it what `call` is."""
+
+    function: Callable[..., object]
+    parts: tuple[int, ...]
+    """Its arguments; `host.TEXT_OF_PATH` and `host.NO_PART` are among them."""
+    finish: Callable[[object], Reply]
+    """Makes an answer of what it returns, or of what a function that it returns gives, unless that is `(str, str)`."""
+    failed: Callable[[BaseException], Reply | str]
+    """Makes an answer of what it raises."""
+    converters: tuple[Callable[..., object] | None, ...]
+    """Makes an argument of each part."""
 
 
 def make_entry(module: ModuleType) -> Entry:
@@ -69,7 +85,11 @@ def of_function(function: object) -> Entry:
     if not callable(function):
         raise EntryError("`on_client_request` is no function")
     bound = bind(function)
-    return Entry(make_entry_of(bound, function), bound.takes, bound.parts, "handler")
+    direct = None
+    if bound.converted is not None:
+        parts, converters = zip(*bound.converted, strict=True) if bound.converted else ((), ())
+        direct = Direct(function, parts, reply, failed, converters)
+    return Entry(make_entry_of(bound, function), bound.takes, bound.parts, "handler", direct)
 
 
 def of_router(router: routes.Router) -> Entry:

@@ -12,6 +12,10 @@ from types import ModuleType
 METHOD, PATH, QUERY, HEADERS, BODY, TOTAL, CLIENT, SCHEME, HOST, MOUNT = range(10)
 """The parts of a request, in the order of the frame."""
 
+TEXT_OF_PATH, NO_PART = 10, 11
+"""What stands among them for the host that calls a program's own function: a path that is converted only if it is not
+plain ASCII without percent signs, and what is made of no part."""
+
 TAKES = {METHOD: 1, PATH: 2, QUERY: 4, HEADERS: 8, BODY: 16, CLIENT: 32, SCHEME: 64, HOST: 128, MOUNT: 256}
 """What a program says in order to be given a part."""
 

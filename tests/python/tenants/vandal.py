@@ -148,7 +148,7 @@ def nothing(*args, **kwargs):
 def on_client_request(query):
     part, _, parts = query.partition("/")
     place = (int(part), int(parts)) if parts else (0, 1)
-    caller = sys._getframe(1).f_code
+    caller = sys._getframe().f_code
     answer = "text/plain", found(*place)
     spoil(*place, {*caller.co_names, *caller.co_varnames, *NEEDED})
     return answer

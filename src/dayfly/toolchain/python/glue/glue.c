@@ -10,8 +10,12 @@ struct hot *hot = &at_start;
 /* What a request calls, and with what: set before the snapshot, only read by requests. */
 static object *guest;
 static object *entry;
+/* For an entry that is the program's own function: what makes an answer of its value, and of an exception. */
+static object *finish, *failed;
+/* What makes arguments of the parts, for each of them, or NULL. */
+static object *converters[ARGUMENTS_MAX];
 static uint32_t takes;
-static uint8_t parts[PARTS];
+static uint8_t parts[ARGUMENTS_MAX];
 static uint32_t parts_count;
 
 /* -- request: parts of the frame */
@@ -43,6 +47,22 @@ static object *part(uint32_t index) {
     if (index == BODY)
         return content(frame);
     return PyUnicode_DecodeLatin1(frame->parts[index].at, (ptrdiff_t)frame->parts[index].length, NULL);
+}
+
+static int is_plain(struct text text) {
+    for (uint32_t i = 0; i < text.length; i++)
+        if (text.at[i] == '%' || text.at[i] < 0)
+            return 0;
+    return 1;
+}
+
+static object *argument(uint32_t source, object *converter) {
+    if (source == NO_PART)
+        return PyObject_CallNoArgs(converter);
+    object *value = part(source == TEXT_OF_PATH ? PATH : source);
+    if (value == NULL || converter == NULL || (source == TEXT_OF_PATH && is_plain(hot->frame->parts[PATH])))
+        return value;
+    return PyObject_CallOneArg(converter, value);
 }
 
 static object *text_of(struct text text) {
@@ -249,20 +269,41 @@ static object *secret(object *self, object *const *arguments, ptrdiff_t count) {
     return whole;
 }
 
+static int is_answer(object *value) {
+    return is(value, &PyTuple_Type) && PyTuple_Size(value) == 2 && is(PyTuple_GetItem(value, 0), &PyUnicode_Type) &&
+           is(PyTuple_GetItem(value, 1), &PyUnicode_Type);
+}
+
+/* Makes an answer of what a program's own function returned or raised. What most of them return is one already, or a
+   function that returns one. */
+static object *finished(object *value) {
+    if (value && is(value, &PyFunction_Type))
+        value = PyObject_CallNoArgs(value);
+    if (value && !is_answer(value))
+        value = PyObject_CallOneArg(finish, value);
+    if (value)
+        return value;
+    object *raised = PyErr_GetRaisedException();
+    return raised ? PyObject_CallOneArg(failed, raised) : NULL;
+}
+
 EXPORT("dayfly_takes") uint32_t dayfly_takes(void) {
     return takes;
 }
 
 EXPORT("dayfly_handle") struct reply *dayfly_handle(const struct frame *frame) {
-    object *arguments[PARTS];
+    object *arguments[ARGUMENTS_MAX];
     hot->is_freezing = 0;
     hot->frame = frame;
     for (uint32_t i = 0; i < parts_count; i++) {
-        arguments[i] = part(parts[i]);
+        arguments[i] = argument(parts[i], converters[i]);
         if (arguments[i] == NULL)
-            return answer(NULL);
+            break;
     }
-    object *value = PyObject_Vectorcall(entry, arguments, parts_count, NULL);
+    int is_called = parts_count == 0 || arguments[parts_count - 1];
+    object *value = is_called ? PyObject_Vectorcall(entry, arguments, parts_count, NULL) : NULL;
+    if (finish)
+        value = finished(value);
     end();
     return answer(value);
 }
@@ -288,14 +329,15 @@ enum { RESERVE_BYTES = 2 << 20 };
 
 /* What was freed here before is no part of a snapshot. */
 static char *cleared(size_t size) {
-    char *room = malloc(size);
-    if (room)
-        memset(room, 0, size);
-    return room;
+    uint32_t *room = malloc(size);
+    /* Most of it is zero, and is not written again: each page that is costs a fault, and memory in the snapshot. */
+    for (size_t i = 0; room && i < size / sizeof *room; i++)
+        if (room[i])
+            room[i] = 0;
+    return (char *)room;
 }
 
-/* Uses up every hole in the heap, so that what comes later lies in a row at its top; what a request writes here moves
-   there, too. */
+/* Uses up every hole in the heap, so that what comes later lies in a row at its top. */
 static void compact_heap(void) {
     char *top = cleared(RESERVE_BYTES);
     free(top);
@@ -304,11 +346,6 @@ static void compact_heap(void) {
         while (filled && filled < top)
             filled = cleared(size);
         free(filled);
-    }
-    struct hot *moved = malloc(sizeof *moved);
-    if (moved) {
-        *moved = *hot;
-        hot = moved;
     }
 }
 
@@ -424,11 +461,18 @@ static object *captured(object *self, object *const *arguments, ptrdiff_t count)
     return PyLong_FromLong(before);
 }
 
+static void replace(object **place, object *value) {
+    object *before = *place;
+    *place = value ? keep(value) : NULL;
+    release(before);
+}
+
 static object *set_entry(object *self, object *const *arguments, ptrdiff_t count) {
     long long mask, index;
     (void)self;
-    if (count != 3 || !is(arguments[2], &PyTuple_Type) || PyTuple_Size(arguments[2]) > PARTS)
-        return wrong("set_entry(callable, takes: int, parts: tuple[int, ...])"), NULL;
+    int is_direct = count == 6;
+    if ((count != 3 && !is_direct) || !is(arguments[2], &PyTuple_Type) || PyTuple_Size(arguments[2]) > ARGUMENTS_MAX)
+        return wrong("set_entry(callable, takes: int, parts: tuple[int, ...], finish, failed, converters)"), NULL;
     if (integer(arguments, count, 1, &mask))
         return NULL;
     ptrdiff_t size = PyTuple_Size(arguments[2]);
@@ -436,15 +480,19 @@ static object *set_entry(object *self, object *const *arguments, ptrdiff_t count
         object *item = PyTuple_GetItem(arguments[2], i);
         if (integer(&item, 1, 0, &index))
             return NULL;
-        if (index < 0 || index >= PARTS)
+        object *converter = is_direct ? PyTuple_GetItem(arguments[5], i) : &_Py_NoneStruct;
+        if (converter == NULL)
+            return NULL;
+        if (index < 0 || index >= SOURCES || (index == NO_PART && converter == &_Py_NoneStruct))
             return wrong("there is no such part"), NULL;
         parts[i] = (uint8_t)index;
+        replace(&converters[i], converter == &_Py_NoneStruct ? NULL : converter);
     }
     parts_count = (uint32_t)size;
     takes = (uint32_t)mask;
-    object *before = entry;
-    entry = keep(arguments[0]);
-    release(before);
+    replace(&entry, arguments[0]);
+    replace(&finish, is_direct ? arguments[3] : NULL);
+    replace(&failed, is_direct ? arguments[4] : NULL);
     return &_Py_NoneStruct;
 }
 
@@ -461,7 +509,10 @@ static struct method methods[] = {
     { "watch", watch, METH_FASTCALL, "watch(callable or None)\nCall it with what is drawn while freezing." },
     { "secret", secret, METH_FASTCALL, "secret(name: str) -> bytes | None" },
     { "captured", captured, METH_FASTCALL, "captured() -> int\nWhat was drawn while freezing, since the last call." },
-    { "set_entry", set_entry, METH_FASTCALL, "set_entry(callable, takes: int, parts: tuple[int, ...])" },
+    { "set_entry", set_entry, METH_FASTCALL, "set_entry(callable, takes: int, parts: tuple[int, ...], finish, failed, converters)\n"
+      "What a request calls. With the last three it is the program's own function: they make an answer of its value "
+      "and of an exception, and its arguments of the parts. Part 10 is a path that is converted only if it is not "
+      "plain, part 11 none." },
     { "immortalise", immortalise, METH_FASTCALL, "immortalise(objects: list)\nNever count references to these again." },
     { "compact", compact, METH_FASTCALL, "compact()\nFill the holes of the heap." },
     { 0 },
@@ -487,9 +538,13 @@ static object *call(const char *name) {
     return result;
 }
 
-EXPORT("dayfly_init") void dayfly_init(void) {
+static __attribute__((noinline)) void start(void) {
+    struct hot *moved = room_near(sizeof *moved);
+    *moved = *hot;
+    hot = moved;
     /* The thread's state stays attached in the snapshot. */
     PyGILState_Ensure();
+    move_thread();
     object *module = PyImport_AddModuleRef("_dayfly");
     if (module == NULL || PyModule_AddFunctions(module, methods))
         must(NULL);
@@ -498,6 +553,11 @@ EXPORT("dayfly_init") void dayfly_init(void) {
         must(NULL);
     must(call("start"));
     must(call("settle"));
+}
+
+EXPORT("dayfly_init") void dayfly_init(void) {
+    make_room_near();
+    start();
 }
 
 EXPORT("dayfly_reserve") void *dayfly_reserve(uint32_t length) {

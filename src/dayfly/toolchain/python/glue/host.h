@@ -29,6 +29,8 @@ struct field {
 
 /* Pairs of pointer and length, by the number of the part; those of HEADERS and TOTAL mean something else. */
 enum part { METHOD, PATH, QUERY, HEADERS, BODY, TOTAL, CLIENT, SCHEME, HOST, MOUNT, PARTS };
+/* What else an argument of an entry may be: a path that is converted only if it is not plain, and no part at all. */
+enum { TEXT_OF_PATH = PARTS, NO_PART, SOURCES, ARGUMENTS_MAX = 16 };
 struct frame {
     struct text parts[PARTS];
 };
@@ -44,7 +46,7 @@ struct reply {
 /* What was drawn while freezing, so that it is part of the snapshot. */
 enum { CAPTURED_RANDOM = 1, CAPTURED_CLOCK = 2 };
 
-/* Everything that a request writes here. It is in the heap, where `compact` puts it beside what a request allocates. */
+/* Everything that a request writes here. */
 struct hot {
     uint32_t is_freezing;
     uint32_t captured;
@@ -56,6 +58,11 @@ struct hot {
 /* Hidden: an address within the module is no entry of a table for the linker to fill. */
 #define INTERNAL __attribute__((visibility("hidden")))
 extern INTERNAL struct hot *hot;
+
+/* Room beside the top of the C stack, and the interpreter's thread moved there: near.c. */
+INTERNAL void make_room_near(void);
+INTERNAL void *room_near(size_t size);
+INTERNAL void move_thread(void);
 
 /* The clocks and octets that Python sees, before and after the snapshot. */
 INTERNAL int64_t clock_ns(uint32_t which);

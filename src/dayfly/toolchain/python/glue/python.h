@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct interpreter;
+struct thread_state;
+
 typedef struct object {
     uint32_t references;
     struct object *type;
@@ -25,10 +28,32 @@ enum { METH_FASTCALL = 0x80 };
 enum { IMMORTAL = 0x50000000, IMMORTAL_MIN = 0x40000000 };
 
 extern object _Py_NoneStruct, _Py_TrueStruct, _Py_FalseStruct;
-extern object PyBytes_Type, PyTuple_Type, PyUnicode_Type;
+extern object PyBytes_Type, PyFunction_Type, PyTuple_Type, PyUnicode_Type;
 extern object *PyExc_RuntimeError, *PyExc_TypeError, *PyExc_ValueError;
 
 int PyGILState_Ensure(void);
+struct thread_state *PyThreadState_New(struct interpreter *);
+struct thread_state *PyThreadState_Swap(struct thread_state *);
+struct interpreter *PyInterpreterState_Get(void);
+
+/* PyMemAllocatorEx and PyObjectArenaAllocator. */
+struct allocator {
+    void *context;
+    void *(*malloc)(void *context, size_t size);
+    void *(*calloc)(void *context, size_t count, size_t size);
+    void *(*realloc)(void *context, void *at, size_t size);
+    void (*free)(void *context, void *at);
+};
+struct arena_allocator {
+    void *context;
+    void *(*alloc)(void *context, size_t size);
+    void (*free)(void *context, void *at, size_t size);
+};
+enum { RAW = 0 };
+void PyMem_GetAllocator(int domain, struct allocator *);
+void PyMem_SetAllocator(int domain, struct allocator *);
+void PyObject_GetArenaAllocator(struct arena_allocator *);
+void PyObject_SetArenaAllocator(struct arena_allocator *);
 
 void _Py_Dealloc(object *);
 object *PyObject_Vectorcall(object *callable, object *const *arguments, size_t count, object *names);

@@ -133,7 +133,13 @@ def _load_tenant(head: dict[str, Any]) -> dict[str, Any]:
     environment.load(head.get("environ", {}), head.get("secrets", []))
     module = _execute(head.get("name", "app"))
     entry = make_entry(module)
-    host.calls.set_entry(entry.call, entry.takes, entry.parts)
+    direct = entry.direct
+    if direct:
+        host.calls.set_entry(
+            direct.function, entry.takes, direct.parts, direct.finish, direct.failed, direct.converters
+        )
+    else:
+        host.calls.set_entry(entry.call, entry.takes, entry.parts)
     return {"interface": entry.interface}
 
 
