@@ -75,6 +75,18 @@ def test_a_built_tenant_is_served(serve: Serve, run: Run, make_tenant: MakeTenan
         assert server.get(host="one.localhost").body == b"hello"
 
 
+def test_pruning_removes_what_nobody_serves(serve: Serve, run: Run, make_tenant: MakeTenant) -> None:
+    """An older release of a tenant; the current one is served."""
+    tenant = make_tenant("one")
+    old = run("build", tenant).stdout.split()[1]
+    (tenant / "note").write_text("changed", encoding="utf-8")
+    assert run("build", tenant).returncode == 0
+    assert run("prune").stdout == f"{old}\n1 removed\n"
+    assert run("prune").stdout == "0 removed\n"
+    with serve(make_tenant("two")) as server:
+        assert server.get(host="one.localhost").body == b"hello"
+
+
 @pytest.mark.parametrize(
     ("file", "damage"), [("code.wasm", "flip"), ("image", "cut"), ("manifest.json", "flip"), ("image", "remove")]
 )
