@@ -22,7 +22,8 @@ pub struct PoolOptions {
     /// Mappings that kept slots may hold together. The kernel allows a process 65,530 of them; the default, 10,000,
     /// leaves room for four threads and for the rest of the process.
     pub mappings_max: usize,
-    /// Memory that kept slots may hold on their own, in bytes: the pages of their hot sets. The default is 256 MiB.
+    /// Memory that kept slots may hold on their own, in bytes: the pages of their hot sets, and copies of
+    /// scattered ones. The default is 256 MiB.
     pub hot_bytes_max: usize,
 }
 
@@ -59,22 +60,22 @@ struct Kept {
 #[derive(Clone, Copy, Default)]
 struct Holdings {
     mappings: usize,
-    hot_pages: usize,
+    own_pages: usize,
 }
 
 impl Holdings {
     fn of(sandbox: &Sandbox) -> Holdings {
-        Holdings { mappings: sandbox.mappings_max(), hot_pages: sandbox.hot_pages() }
+        Holdings { mappings: sandbox.mappings_max(), own_pages: sandbox.own_pages() }
     }
 
     fn add(&mut self, more: Holdings) {
         self.mappings += more.mappings;
-        self.hot_pages += more.hot_pages;
+        self.own_pages += more.own_pages;
     }
 
     fn subtract(&mut self, less: Holdings) {
         self.mappings -= less.mappings;
-        self.hot_pages -= less.hot_pages;
+        self.own_pages -= less.own_pages;
     }
 }
 
@@ -178,7 +179,7 @@ impl Pool {
     }
 
     fn is_over_budget(&self) -> bool {
-        let hot_bytes = self.holdings.hot_pages * PAGE_BYTES;
+        let hot_bytes = self.holdings.own_pages * PAGE_BYTES;
         self.holdings.mappings > self.options.mappings_max || hot_bytes > self.options.hot_bytes_max
     }
 

@@ -296,6 +296,11 @@ impl Sandbox {
         self.guest.hot_pages()
     }
 
+    /// Pages that it may have for itself.
+    pub(crate) fn own_pages(&self) -> usize {
+        self.guest.own_pages()
+    }
+
     /// Whether restoring is cheap enough for an I/O thread.
     pub fn restores_quickly(&self) -> bool {
         self.guest.restores_quickly()

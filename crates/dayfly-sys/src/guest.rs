@@ -10,7 +10,7 @@ use crate::fault;
 use crate::image::SealedImage;
 use crate::pagemap;
 use crate::protect::Protection;
-use crate::slot::{SMALL_HOT_SET, Slot};
+use crate::slot::{QUICK_HOT_SET, Slot};
 use std::io;
 use std::sync::Arc;
 use wasmtime::{Instance, InstancePre, Memory, Store, StoreContextMut};
@@ -142,10 +142,15 @@ impl<T: 'static> Guest<T> {
         self.slot.image()
     }
 
+    /// Pages that the slot may have for itself: the hot ones, and copies of scattered pages.
+    pub fn own_pages(&self) -> usize {
+        self.slot.hot_pages() + self.slot.image().copied().len()
+    }
+
     /// Whether the hot set is small enough to be restored on an I/O thread.
     #[inline]
     pub fn restores_quickly(&self) -> bool {
-        self.slot.hot_pages() <= SMALL_HOT_SET
+        self.slot.hot_pages() <= QUICK_HOT_SET
     }
 
     /// Size of the engine's own heap for this guest's exceptions; 0: it has thrown none.
@@ -169,15 +174,16 @@ impl<T: 'static> Guest<T> {
         self.slot.image().mappings() + 1 + 2 * isolated
     }
 
-    /// Checks a restored memory by what the kernel knows: the slot's own pages are in the hot set, and those equal the
-    /// image. Every other page is the image's.
+    /// Checks a restored memory by what the kernel knows: the slot's own pages are in the hot set or copies, and those equal
+    /// the image. Every other page is the image's.
     ///
     /// # Errors
     /// The kernel does not tell.
     pub fn check_own_pages(&self) -> io::Result<Option<Difference>> {
         let base = self.memory().as_ptr() as usize;
-        let mut hot: Vec<u32> = self.slot.hot().collect();
+        let mut hot: Vec<u32> = self.slot.hot().chain(self.slot.image().copied().iter().copied()).collect();
         hot.sort_unstable();
+        hot.dedup();
         let found = pagemap::own_pages(base, self.slot.image().pages(), |page| {
             hot.binary_search(&page).is_ok() || (self.slot.image().is_zero(page) && self.is_zero(page))
         })?;

@@ -64,23 +64,43 @@ pub(crate) unsafe fn clear(at: *mut u8, bytes: usize) -> io::Result<()> {
     unsafe { mm::mmap_anonymous(at.cast(), bytes, ProtFlags::empty(), flags).map(drop) }
 }
 
-/// Replaces `[at, at + bytes)` by zero pages that can be read, and written after [`protect`].
+/// Replaces `[at, at + bytes)` by zero pages that can be read, and written if `writable` or after [`protect`].
 ///
 /// # Safety
 /// As for [`clear`].
-pub(crate) unsafe fn map_zero(at: *mut u8, bytes: usize) -> io::Result<()> {
+pub(crate) unsafe fn map_zero(at: *mut u8, bytes: usize, writable: bool) -> io::Result<()> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
     // SAFETY: the caller owns the range; see above.
-    unsafe { mm::mmap_anonymous(at.cast(), bytes, ProtFlags::READ, flags).map(drop) }
+    unsafe { mm::mmap_anonymous(at.cast(), bytes, access(writable), flags).map(drop) }
 }
 
-/// Replaces `[at, at + bytes)` by a private, read-only view of `file`.
+/// Replaces `[at, at + bytes)` by a private view of `file`.
 ///
 /// # Safety
 /// As for [`clear`].
-pub(crate) unsafe fn map_file(at: *mut u8, bytes: usize, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
+pub(crate) unsafe fn map_file(
+    at: *mut u8,
+    bytes: usize,
+    file: BorrowedFd<'_>,
+    offset: u64,
+    writable: bool,
+) -> io::Result<()> {
     // SAFETY: the caller owns the range; a private view cannot change the file.
-    unsafe { mm::mmap(at.cast(), bytes, ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED, file, offset).map(drop) }
+    unsafe {
+        mm::mmap(
+            at.cast(),
+            bytes,
+            access(writable),
+            MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED,
+            file,
+            offset,
+        )
+        .map(drop)
+    }
+}
+
+fn access(writable: bool) -> ProtFlags {
+    if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ }
 }
 
 /// Sets the access rights of `[at, at + bytes)`. Async-signal-safe.

@@ -112,6 +112,14 @@ impl Area {
         unsafe { map::discard(self.at(pages.start).cast(), pages.len() * PAGE_BYTES) }
     }
 
+    /// Gives open pages back to the image: what it has slots copy is copied again.
+    pub(crate) fn reset(&self, pages: &Range<u32>) -> io::Result<()> {
+        self.discard(pages)?;
+        // SAFETY: as above; the pages are open, and stay so when they are discarded.
+        unsafe { self.image.copy_to(self.base.cast(), pages.clone()) };
+        Ok(())
+    }
+
     /// Gives up on watching: every page may be written, and the slot is good for one run more at the most.
     /// For the fault handler when it cannot open a page (no mappings left). Async-signal-safe.
     pub(crate) fn open_all(&self) -> io::Result<()> {
@@ -127,12 +135,17 @@ pub(crate) trait Protect: Sync {
     /// Makes pages writable; what they hold stays. Async-signal-safe.
     fn open(&self, area: &Area, pages: Range<u32>) -> io::Result<()>;
 
-    /// Gives pages back to the image and closes them.
+    /// Gives open pages back to the image and closes them.
     fn close(&self, area: &Area, pages: Range<u32>) -> io::Result<()>;
 
-    /// Gives all pages back to the image and closes them: cheaper than one by one.
+    /// Closes all pages; what they hold stays.
+    fn shut(&self, area: &Area) -> io::Result<()> {
+        area.protect(&area.all(), false)
+    }
+
+    /// Gives all pages back to the image and closes them: cheaper than one by one. Not for images that slots copy from.
     fn close_all(&self, area: &Area) -> io::Result<()> {
-        area.protect(&area.all(), false)?;
+        self.shut(area)?;
         area.discard(&area.all())
     }
 }
@@ -149,7 +162,7 @@ impl Protect for Mprotect {
     }
 
     fn close(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {
-        area.protect(&pages, false)?;
-        area.discard(&pages)
+        area.reset(&pages)?;
+        area.protect(&pages, false)
     }
 }

@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, O
 
 /// A hot set of at most this many pages is restored blindly most of the time; a larger one is compared each time.
 pub(crate) const SMALL_HOT_SET: usize = 128;
+/// A hot set of at most this many pages is restored in some 40 us, so an I/O thread may do it.
+pub(crate) const QUICK_HOT_SET: usize = 512;
 /// While the hot set is small, one restore in this many compares each page instead of copying it.
 const AUDIT_EVERY: u32 = 16;
 /// A page found unchanged by more audits in a row than this leaves the hot set. A first write costs as much as some 60
@@ -278,7 +280,8 @@ impl Slot {
             let runs = self.sorted.chunk_by(move |a, b| a + 1 == *b && is_cold(*a) == is_cold(*b));
             runs.filter(move |run| is_cold(run[0]) == cold).map(|run| run[0]..run[run.len() - 1] + 1)
         };
-        let many = ranges(true).take(ranges_max).nth(RANGES_PER_AUDIT).is_some();
+        let has_copies = !state.area.image.copied().is_empty();
+        let many = !has_copies && ranges(true).take(ranges_max).nth(RANGES_PER_AUDIT).is_some();
         if many {
             // Dropping everything and opening the rest again: 1 ms instead of 3 for 1,000 scattered pages.
             state.protection.close_all(&state.area)?;
@@ -311,6 +314,25 @@ impl Slot {
             }
         }
         state.hot_pages.store(count as u32, Ordering::Relaxed);
+    }
+
+    /// Makes the memory equal to the image, whatever was written, and closes it.
+    fn close(&mut self) -> io::Result<()> {
+        let SlotState { area, protection, .. } = &*self.state;
+        if area.image.copied().is_empty() {
+            return Ok(protection.close_all(area)?);
+        }
+        // Giving everything back would take the copies along.
+        if !self.is_tracked() || self.hot_pages() > SMALL_HOT_SET {
+            return Err(io::Error::other("copying all anew is cheaper"));
+        }
+        self.sorted.clear();
+        self.sorted.extend(self.state.hot());
+        self.sorted.sort_unstable();
+        for run in self.sorted.chunk_by(|a, b| a + 1 == *b) {
+            area.reset(&(run[0]..run[run.len() - 1] + 1))?;
+        }
+        Ok(protection.shut(area)?)
     }
 
     /// Pages restored after each request.
@@ -365,7 +387,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.take_back();
         // The next slot of this image finds it mapped.
-        let closed = self.state.protection.close_all(&self.state.area).is_ok();
+        let closed = self.close().is_ok();
         self.stride.closed.store(closed, Ordering::Relaxed);
         self.stride.state.store(std::ptr::null_mut(), Ordering::Release);
     }

@@ -142,18 +142,17 @@ impl Protect for Userfault {
     }
 
     fn close(&self, area: &Area, pages: Range<u32>) -> io::Result<()> {
-        area.discard(&pages)?;
+        area.reset(&pages)?;
         // Giving anonymous pages back drops their marks, so they are marked again.
         by_piece(area, pages, |piece, pages| {
             if area.watched[piece].load(Ordering::Relaxed) { self.mark(area, &pages, true) } else { Ok(()) }
         })
     }
 
-    fn close_all(&self, area: &Area) -> io::Result<()> {
+    fn shut(&self, area: &Area) -> io::Result<()> {
         for watched in &area.watched {
             watched.store(false, Ordering::Relaxed);
         }
-        area.protect(&area.all(), false)?;
-        area.discard(&area.all())
+        area.protect(&area.all(), false)
     }
 }
