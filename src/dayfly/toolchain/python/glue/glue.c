@@ -327,24 +327,34 @@ static object *immortalise(object *self, object *const *arguments, ptrdiff_t cou
 /* Memory that a request can have before the heap has to grow. */
 enum { RESERVE_BYTES = 2 << 20 };
 
-/* What was freed here before is no part of a snapshot. */
-static char *cleared(size_t size) {
-    uint32_t *room = malloc(size);
-    /* Most of it is zero, and is not written again: each page that is costs a fault, and memory in the snapshot. */
-    for (size_t i = 0; room && i < size / sizeof *room; i++)
-        if (room[i])
-            room[i] = 0;
-    return (char *)room;
+/* What was freed here before is no part of a snapshot. Most of it is zero, and is not written again: each page that is
+   costs a fault, and memory in the snapshot. */
+static void clear(char *at, size_t size) {
+    enum { WORDS = 8 };
+    uint64_t *words = (uint64_t *)at;
+    for (size_t i = 0; i + WORDS <= size / sizeof *words; i += WORDS) {
+        uint64_t any = 0;
+        for (size_t j = i; j < i + WORDS; j++)
+            any |= words[j];
+        if (any)
+            memset(&words[i], 0, WORDS * sizeof *words);
+    }
+    size_t rest = size % (WORDS * sizeof *words);
+    memset(at + size - rest, 0, rest);
 }
 
 /* Uses up every hole in the heap, so that what comes later lies in a row at its top. */
 static void compact_heap(void) {
-    char *top = cleared(RESERVE_BYTES);
+    char *top = malloc(RESERVE_BYTES);
+    if (top)
+        clear(top, RESERVE_BYTES);
     free(top);
     for (size_t size = 1 << 20; size > 0; size = size > 1024 ? size / 2 : size - 8) {
-        char *filled = cleared(size);
-        while (filled && filled < top)
-            filled = cleared(size);
+        char *filled = malloc(size);
+        while (filled && filled < top) {
+            clear(filled, size);
+            filled = malloc(size);
+        }
         free(filled);
     }
 }
