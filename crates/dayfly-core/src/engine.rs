@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{Config, InstancePre, Linker, Module};
 
-/// Native stack that a guest may use.
-const STACK_BYTES_MAX: usize = 512 << 10;
+/// Native stack that a guest may use: half of what threads have. CPython compiles an expression of 5,000 brackets in it.
+const STACK_BYTES_MAX: usize = 1 << 20;
 /// Size of the engine's heap for exceptions when it is first needed.
 pub(crate) const GC_HEAP_BYTES: usize = 64 << 10;
 
