@@ -308,6 +308,13 @@ EXPORT("dayfly_handle") struct reply *dayfly_handle(const struct frame *frame) {
     return answer(value);
 }
 
+static int integer(object *const *arguments, ptrdiff_t count, ptrdiff_t index, long long *value) {
+    if (index >= count)
+        return wrong("an argument is missing");
+    *value = PyLong_AsLongLong(arguments[index]);
+    return *value == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 /* -- levers: what makes requests write to fewer pages */
 
 /* Reference counts of immortal objects are never written. */
@@ -322,6 +329,34 @@ static object *immortalise(object *self, object *const *arguments, ptrdiff_t cou
             value->references = IMMORTAL;
     }
     return size < 0 ? NULL : &_Py_NoneStruct;
+}
+
+static void adapt_one(struct code *code, size_t offset, const uint8_t *changed, const uint8_t *caches) {
+    struct unit *units = (struct unit *)((char *)code + offset);
+    for (ptrdiff_t i = 0; i < code->units; i++) {
+        units[i].operation = changed[units[i].operation];
+        i += caches[units[i].operation];
+    }
+}
+
+/* Some instructions become others when they are first run, whatever they work on: that is done here. */
+static object *adapt(object *self, object *const *arguments, ptrdiff_t count) {
+    enum { OPERATIONS = 256 };
+    long long offset;
+    (void)self;
+    if (count != 4 || PyBytes_Size(arguments[2]) != OPERATIONS || PyBytes_Size(arguments[3]) != OPERATIONS)
+        return wrong("adapt(objects: list, offset: int, changed: bytes, caches: bytes)"), NULL;
+    ptrdiff_t size = PyList_Size(arguments[0]);
+    if (size < 0 || integer(arguments, count, 1, &offset))
+        return NULL;
+    const uint8_t *changed = (const uint8_t *)PyBytes_AsString(arguments[2]);
+    const uint8_t *caches = (const uint8_t *)PyBytes_AsString(arguments[3]);
+    for (ptrdiff_t i = 0; i < size; i++) {
+        object *value = PyList_GetItem(arguments[0], i);
+        if (is(value, &PyCode_Type))
+            adapt_one((struct code *)value, (size_t)offset, changed, caches);
+    }
+    return &_Py_NoneStruct;
 }
 
 /* Memory that a request can have before the heap has to grow. */
@@ -366,13 +401,6 @@ static object *compact(object *self, object *const *arguments, ptrdiff_t count) 
 }
 
 /* -- the module `_dayfly` */
-
-static int integer(object *const *arguments, ptrdiff_t count, ptrdiff_t index, long long *value) {
-    if (index >= count)
-        return wrong("an argument is missing");
-    *value = PyLong_AsLongLong(arguments[index]);
-    return *value == -1 && PyErr_Occurred() ? -1 : 0;
-}
 
 static object *log_text(object *self, object *const *arguments, ptrdiff_t count) {
     long long level;
@@ -524,6 +552,10 @@ static struct method methods[] = {
       "and of an exception, and its arguments of the parts. Part 10 is a path that is converted only if it is not "
       "plain, part 11 none." },
     { "immortalise", immortalise, METH_FASTCALL, "immortalise(objects: list)\nNever count references to these again." },
+    { "adapt", adapt, METH_FASTCALL,
+      "adapt(objects: list, offset: int, changed: bytes, caches: bytes)\n"
+      "Change operations in the code objects among these, whose code begins at the offset: by number, what each becomes "
+      "and how many caches follow it." },
     { "compact", compact, METH_FASTCALL, "compact()\nFill the holes of the heap." },
     { 0 },
 };

@@ -15,6 +15,15 @@ typedef struct object {
 
 typedef object *(*vector_function)(object *self, object *const *arguments, ptrdiff_t count);
 
+/* The part of a PyCodeObject that all objects of variable size have; its units lie at `tp_basicsize`. */
+struct code {
+    object head;
+    ptrdiff_t units;
+};
+struct unit {
+    uint8_t operation, argument;
+};
+
 /* PyMethodDef and its flag for `vector_function`. */
 struct method {
     const char *name;
@@ -28,7 +37,7 @@ enum { METH_FASTCALL = 0x80 };
 enum { IMMORTAL = 0x50000000, IMMORTAL_MIN = 0x40000000 };
 
 extern object _Py_NoneStruct, _Py_TrueStruct, _Py_FalseStruct;
-extern object PyBytes_Type, PyFunction_Type, PyTuple_Type, PyUnicode_Type;
+extern object PyBytes_Type, PyCode_Type, PyFunction_Type, PyTuple_Type, PyUnicode_Type;
 extern object *PyExc_RuntimeError, *PyExc_TypeError, *PyExc_ValueError;
 
 int PyGILState_Ensure(void);

@@ -1,10 +1,12 @@
 """How memory is arranged before it becomes a snapshot, so that requests write few pages.
 
-Three levers: objects that are there for good never have their references counted; the heap has no holes, so that new
-objects lie together; and free lists hold pieces of the heap's top. What they gain is in docs/python-tier.md.
+Four levers: objects that are there for good never have their references counted; byte code that changes when it is
+first run is changed; the heap has no holes, so that new objects lie together; and free lists hold pieces of its top.
+What they gain is in docs/python-tier.md.
 """
 
 import gc
+import opcode
 import sys
 import types
 from typing import Any
@@ -14,6 +16,13 @@ _CODE_PARTS = (
     *("co_varnames", "co_freevars", "co_cellvars"),
 )
 """Fields of code objects, which the collector does not visit. The last three are made anew by each look at them."""
+
+_AT_ONCE = {
+    "JUMP_BACKWARD": "JUMP_BACKWARD_NO_JIT",
+    "LOAD_CONST": "LOAD_CONST_IMMORTAL",
+    "RESUME": "RESUME_CHECK",
+}
+"""Operations that become others when they are first run, whatever they work on, and what they become here."""
 
 _REQUESTS = 64
 
@@ -32,9 +41,23 @@ def immortalise(host: Any) -> None:
     found = _mortal()
     _kept.append(found)
     host.immortalise(found)
+    host.adapt(found, types.CodeType.__basicsize__, *_operations())
     gc.collect()  # the collector drops what is immortal from its lists
     gc.freeze()
     gc.set_threshold(_THRESHOLD)
+
+
+def _operations() -> tuple[bytes, bytes]:
+    """Return, by number, what each operation becomes, and how many caches follow it."""
+    numbers = opcode.opmap | opcode._specialized_opmap  # type: ignore[attr-defined] # since 3.13
+    general = {name: kind for kind, names in opcode._specializations.items() for name in names}  # type: ignore[attr-defined] # likewise
+    changed, caches = bytearray(range(256)), bytearray(256)
+    for name, number in numbers.items():
+        if number < len(caches):
+            caches[number] = opcode._inline_cache_entries.get(general.get(name, name), 0)  # type: ignore[attr-defined] # likewise
+    for before, after in _AT_ONCE.items():
+        changed[numbers[before]] = numbers[after]
+    return bytes(changed), bytes(caches)
 
 
 def _mortal() -> list[Any]:
