@@ -1,7 +1,12 @@
 //! Merging: what becomes of small components and side modules, run by the engine.
 
+#[path = "support/random.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod random;
+
 use dayfly_wasm::instrument::{Options, instrument};
 use dayfly_wasm::merge::merge;
+use random::{Random, for_each_seed};
 use wasmtime::{Engine, Instance, Module, Store, TypedFunc};
 
 /// A component of one library beside the module that owns memory, table and stack, like those of language runtimes.
@@ -263,6 +268,39 @@ fn what_merging_does_not_support_is_refused_by_name() {
     ] {
         check_refused(&component("", library), &side(""), reason);
     }
+}
+
+/// Changes some octets, which leaves one input in a few valid.
+fn spoilt(octets: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut octets = octets.to_vec();
+    for _ in 0..=random.below(3) {
+        let at = random.below(octets.len());
+        octets[at] = random.next() as u8;
+    }
+    octets
+}
+
+#[test]
+fn whatever_the_parts_are_they_are_merged_or_refused() {
+    let component = component("", &format!("{LIBRARY} (elem (i32.const 0) $now) (global (mut i32) (i32.const 7))"));
+    let side = side(
+        r#"(import "env" "twice" (func $twice (param i32) (result i32)))
+           (import "env" "memory" (memory 1))
+           (import "env" "__memory_base" (global $base i32))
+           (import "GOT.mem" "answer" (global $answer (mut i32)))
+           (import "dayfly" "sleep" (func (param i64)))
+           (data (global.get $base) "data")
+           (func (export "test:clock/wall#now") (result i32) (i32.const 1))
+           (func (export "run") (result i32) (call $twice (i32.load (global.get $answer))))"#,
+    );
+    merged(&component, &side);
+    for_each_seed(3000, |seed| {
+        let mut random = Random::new(seed);
+        // An error or a module: `merge` checks that what it makes is valid, and says so if it is not.
+        for result in [merge(&spoilt(&component, &mut random), &side), merge(&component, &spoilt(&side, &mut random))] {
+            assert!(!matches!(result, Err(dayfly_wasm::Error::Internal(_))), "{result:?}");
+        }
+    });
 }
 
 #[derive(Default)]

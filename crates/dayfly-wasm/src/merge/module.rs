@@ -144,7 +144,9 @@ impl<'a> Reader<'_, 'a> {
             ));
         }
         if kind == Kind::Global && (module, name) == ("env", "__memory_base") {
-            let Value::I32(base) = self.program.globals[index].value else { unreachable!("validated") };
+            let Value::I32(base) = self.program.globals[index].value else {
+                return Err(self.unsupported("`__memory_base` of 64 bits"));
+            };
             self.node.memory_base = Some(base);
         }
         self.node.maps[kind as usize].push(index);
