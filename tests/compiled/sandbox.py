@@ -15,7 +15,7 @@ from dayfly.release import Made
 from dayfly.toolchain import Source
 from tests.compiled.programs import Answer, Request
 
-LIMITS = Limits()
+LIMITS = Limits(cpu_ns_max=2_000_000_000)
 _LOG_SECONDS = 30
 
 

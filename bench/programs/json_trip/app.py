@@ -4,5 +4,7 @@ import json
 
 
 def on_client_request(path, query):
-    text = json.dumps({"path": path, "query": query, "numbers": list(range(20))})
-    return "application/json", json.dumps(json.loads(text)["numbers"])
+    data = {"path": path, "query": query, "n": [1, 2.5, None, True], "nest": {"k": "ü"}}
+    text = json.dumps(data, sort_keys=True)
+    assert json.loads(text) == data
+    return "application/json", text
