@@ -1,6 +1,7 @@
 """The story of a deploy, on a core that only remembers."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -226,15 +227,19 @@ def test_packages_are_a_layer_that_tenants_share(
 
 
 def test_a_bundle_has_variables_and_the_names_of_secrets(house: House, make_tenant: Callable[..., Path]) -> None:
-    """And the files, but not dayfly.toml; the same source makes the same octets."""
+    """And the files, but not dayfly.toml, and when the last of them was changed."""
     text = 'secrets = ["KEY"]\n[environment]\nSTAGE = "test"\n'
-    house.deploy(make_tenant("one", {**PYTHON, "page.html": "<p>", "dayfly.toml": text}))
+    directory = make_tenant("one", {**PYTHON, "page.html": "<p>", "dayfly.toml": text})
+    for number, file in enumerate(sorted(directory.iterdir())):
+        os.utime(file, (0, 1_700_000_000 + number))
+    house.deploy(directory)
     head, _, content = house.core.loaded[0][1].partition(b"\n")
     assert json.loads(head) == {
         "kind": "tenant",
         "name": "app",
         "environ": {"STAGE": "test"},
         "secrets": ["KEY"],
+        "time": 1_700_000_002,
         "files": [["app.py", len(PYTHON["app.py"])], ["page.html", 3]],
     }
     assert content == PYTHON["app.py"].encode() + b"<p>"

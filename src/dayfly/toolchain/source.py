@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -24,21 +24,24 @@ class Source:
 
     directory: Path
     files: dict[str, bytes]
+    modified_s: int = field(default=0, compare=False)
+    """When a file was changed last, seconds since 1970; 0: not known. No part of the digest."""
 
     @classmethod
     def read(cls, directory: Path) -> Self:
         """Read all regular files; hidden and generated ones, like `.env`, are left out. Raises BuildError."""
         files: dict[str, bytes] = {}
-        total = 0
+        total, modified_s = 0, 0
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
             if any(map(_is_left_out, name.parts)) or path.is_symlink() or not path.is_file():
                 continue
-            total += path.stat().st_size
+            facts = path.stat()
+            total, modified_s = total + facts.st_size, max(modified_s, int(facts.st_mtime))
             if total > SOURCE_BYTES_MAX:
                 raise BuildError(f"{directory}: more than {SOURCE_BYTES_MAX >> 20} MiB of source; take files out")
             files[name.as_posix()] = path.read_bytes()
-        return cls(directory, files)
+        return cls(directory, files, modified_s)
 
     @classmethod
     def unpack(cls, directory: Path, bundle: bytes) -> Self:

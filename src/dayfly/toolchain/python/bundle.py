@@ -25,7 +25,10 @@ def tenant_bundle(source: Source, environment: Mapping[str, str], secrets: Seque
         if PurePosixPath(name).suffix.lower() in _NATIVE:
             raise BuildError(f"{name}: native code does not run in a sandbox; take it out, or use plain Python")
     files = {name: content for name, content in source.files.items() if name not in _NOT_LOADED}
-    return _encoded({"kind": "tenant", "name": "app", "environ": environment, "secrets": list(secrets)}, files)
+    head: dict[str, object] = {"kind": "tenant", "name": "app", "environ": environment, "secrets": list(secrets)}
+    # Frameworks make a static file's ETag of its time and size: without a time, a new release's file could pass for
+    # the old one.
+    return _encoded(head | {"time": source.modified_s}, files)
 
 
 def layer_bundle(files: Mapping[str, bytes], imports: Sequence[str]) -> bytes:
