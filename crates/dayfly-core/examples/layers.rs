@@ -116,17 +116,7 @@ fn main() -> Result<(), Error> {
     let by_path_ns = least_ns(rounds, || feed.ask(mounted.as_bytes()));
     let by_host_ns = least_ns(rounds, || feed.ask(hosted.as_bytes()));
 
-    let request = Request {
-        method: "GET",
-        path: "/",
-        query: "",
-        fields: &[],
-        body: b"",
-        client: "",
-        scheme: "http",
-        host: "",
-        mount: "/z",
-    };
+    let request = Request { mount: "/z", ..Request::PLAIN };
     let (mut slots, mut answer) = (Slots::new(&engine, SlotsOptions::of_lane(Lane::Inline, 1)), Answer::default());
     let sandbox_ns = least_ns(rounds, || {
         let mut sandbox = slots.take(&current).expect("a slot");

@@ -216,18 +216,7 @@ impl Measured {
     }
 
     fn call(&mut self) -> Result<(), Error> {
-        let request = Request {
-            method: "GET",
-            path: "/",
-            query: "",
-            fields: &[],
-            body: b"",
-            client: "127.0.0.1",
-            scheme: "http",
-            host: "localhost",
-            mount: "",
-        };
-        let called = self.sandbox.call(&request, &self.allowance, &mut self.answer);
+        let called = self.sandbox.call(&Request::PLAIN, &self.allowance, &mut self.answer);
         called.map_err(|stop| Error::Refused(format!("the guest does not answer: {stop:?}")))
     }
 

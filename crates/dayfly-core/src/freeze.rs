@@ -116,22 +116,11 @@ pub fn freeze_on(parent: &Arc<Release>, bundle: &[u8], limits: &Limits) -> Resul
 fn expected_writes(parent: &Arc<Release>, snapshot: &Snapshot, limits: &Limits) -> Result<Vec<u32>, Error> {
     let release = Release::on(parent, snapshot, limits)?;
     let mut sandbox = Sandbox::new(&release)?;
-    let request = Request {
-        method: "GET",
-        path: "/",
-        query: "",
-        fields: &[],
-        body: b"",
-        client: "127.0.0.1",
-        scheme: "http",
-        host: "localhost",
-        mount: "",
-    };
     let wall_deadline = Instant::now().checked_add(TRIAL_WALL);
     let cpu_ns_max = (TRIAL_CPU.as_nanos() as u64).min(limits.cpu_ns_max);
     let allowance = Allowance { lane: Lane::Overflow, cpu_ns_max, wall_deadline };
     // What it answers does not matter, and whether it does.
-    let _ = sandbox.call(&request, &allowance, &mut Answer::default());
+    let _ = sandbox.call(&Request::PLAIN, &allowance, &mut Answer::default());
     let mut pages: Vec<u32> = if sandbox.restores_quickly() { sandbox.hot().collect() } else { Vec::new() };
     pages.sort_unstable();
     Ok(pages)

@@ -26,6 +26,21 @@ pub struct Request<'a> {
     pub mount: &'a str,
 }
 
+impl Request<'static> {
+    /// The plainest request that there is, from this machine: for trials and measurements.
+    pub const PLAIN: Request<'static> = Request {
+        method: "GET",
+        path: "/",
+        query: "",
+        fields: &[],
+        body: b"",
+        client: "127.0.0.1",
+        scheme: "http",
+        host: "localhost",
+        mount: "",
+    };
+}
+
 /// A validated reply. The buffers are reused from request to request.
 #[derive(Debug, Default)]
 pub struct Reply {

@@ -368,19 +368,8 @@ mod tests {
     }
 
     fn call(sandbox: &mut Sandbox) {
-        let request = Request {
-            method: "GET",
-            path: "/",
-            query: "",
-            fields: &[],
-            body: b"",
-            client: "",
-            scheme: "http",
-            host: "",
-            mount: "",
-        };
         let allowance = Allowance { lane: Lane::Inline, cpu_ns_max: u64::MAX, wall_deadline: None };
-        sandbox.call(&request, &allowance, &mut Answer::default()).expect("an answer");
+        sandbox.call(&Request::PLAIN, &allowance, &mut Answer::default()).expect("an answer");
     }
 
     /// Writes past every protection, as a bug of ours or of the kernel would.

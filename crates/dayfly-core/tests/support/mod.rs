@@ -92,17 +92,7 @@ pub fn wasm(guest: &str) -> Vec<u8> {
 
 /// A request for `/` with a query.
 pub fn request(query: &str) -> Request<'_> {
-    Request {
-        method: "GET",
-        path: "/",
-        query,
-        fields: &[],
-        body: b"",
-        client: "127.0.0.1",
-        scheme: "http",
-        host: "guest.localhost",
-        mount: "",
-    }
+    Request { query, host: "guest.localhost", ..Request::PLAIN }
 }
 
 pub fn allowance(lane: Lane) -> Allowance {
