@@ -1,62 +1,38 @@
 """Programs in their sandboxes, behind a real server: one core for all, every restore checked."""
 
 import http.client
-import queue
-import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from dayfly.config import Limits, Tenant
-from dayfly.core import CoreOptions, NativeCore, ServerOptions
-from dayfly.registry import Registry
 from dayfly.release import Made
 from dayfly.toolchain import Source
 from tests.compiled.programs import Answer, Request
+from tests.serving import Serving
 
 LIMITS = Limits(cpu_ns_max=2_000_000_000)
 _LOG_SECONDS = 30
 
 
-class Sandboxes:
+class Sandboxes(Serving):
     """A server of compiled programs, each a tenant of its own."""
 
     def __init__(self, directory: Path) -> None:
-        self._registry = Registry.open(directory / "data")
-        options = CoreOptions(code_cache=directory / "code", paranoid=True, threads=1, overflow_threads=1)
-        self._core = NativeCore(options)
-        self._port: queue.Queue[int] = queue.Queue()
-        self._thread = threading.Thread(target=self._serve)
-
-    def _serve(self) -> None:
-        self._core.serve(ServerOptions(port=0), lambda _host, port: self._port.put(port))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self.port = self._port.get(timeout=30)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._core.stop()
-        self._thread.join(30)
-        self._registry.close()
+        super().__init__(directory, directory / "code")
 
     def publish(self, name: str, wasm: bytes) -> tuple[str, ...]:
         """Freeze and serve a program as `<name>.localhost`; return what its start-up logged."""
         host = name.replace("_", "-")
         tenant = Tenant(name=host, hosts=(f"{host}.localhost",), tier="compiled", limits=LIMITS)
-        snapshot = self._core.freeze(wasm, tenant.limits)
+        snapshot = self.core.freeze(wasm, tenant.limits)
         made = Made("compiled", snapshot, tenant.limits, Source(Path(), {}).bundle)
-        release = self._registry.record(tenant, self._registry.write(made), name)
-        self._core.publish(tenant, release.directory)
+        release = self.registry.record(tenant, self.registry.write(made), name)
+        self.core.publish(tenant, release.directory)
         return tuple(text for _, text in snapshot.init_log)
 
     def ask(self, name: str, request: Request) -> Answer:
         """Send a request; a failed program's answer is what its tenant's log says."""
-        self._core.logs()
+        self.core.logs()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             headers = {"Host": f"{name.replace('_', '-')}.localhost"}
@@ -76,9 +52,9 @@ class Sandboxes:
         deadline = time.monotonic() + _LOG_SECONDS
         lines: list[tuple[int, str]] = []
         while not any(level >= 3 for level, _ in lines) and time.monotonic() < deadline:
-            lines += [(record.level, record.text) for record in self._core.logs()]
+            lines += [(record.level, record.text) for record in self.core.logs()]
         errors = [text for level, text in lines if level >= 3]
         return Answer(error=errors[0] if errors else cause, log=tuple(text for level, text in lines if level < 3))
 
     def _logged(self) -> tuple[str, ...]:
-        return tuple(record.text for record in self._core.logs())
+        return tuple(record.text for record in self.core.logs())

@@ -1,50 +1,28 @@
 """Programs in their sandboxes, behind a real server: one core for all, every restore checked."""
 
 import http.client
-import queue
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from dayfly.config import PYTHON_MEMORY_BYTES, Limits, Tenant
-from dayfly.core import CoreOptions, NativeCore, ServerOptions
 from dayfly.deploy import Deployed, Workshop, deploy
-from dayfly.registry import Registry
 from tests.python.programs import Answer, Request
+from tests.serving import Serving
 
 LIMITS = Limits(memory_bytes_max=PYTHON_MEMORY_BYTES, cpu_ns_max=2_000_000_000)
 INFO, ERROR = 1, 3
 _LOG_SECONDS = 30
 
 
-class Sandboxes:
+class Sandboxes(Serving):
     """A server of programs of tier `python`, each a tenant of its own."""
 
     def __init__(self, directory: Path, code_cache: Path) -> None:
+        super().__init__(directory, code_cache)
         self._directory = directory
         self._workshop = Workshop()
-        self._registry = Registry.open(directory / "data")
-        self.core = NativeCore(CoreOptions(code_cache=code_cache, paranoid=True, threads=1, overflow_threads=1))
-        self._port: queue.Queue[int] = queue.Queue()
-        self._thread = threading.Thread(target=self._serve)
-
-    def _serve(self) -> None:
-        self.core.serve(ServerOptions(port=0), lambda _host, port: self._port.put(port))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self.port = self._port.get(timeout=30)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.core.stop()
-        self._thread.join(30)
-        self._registry.close()
 
     def publish(self, name: str, source: str | Mapping[str, str], limits: Limits = LIMITS, **options: Any) -> Deployed:
         """Serve a program as `<name>.localhost`."""
@@ -54,7 +32,7 @@ class Sandboxes:
             (directory / file).parent.mkdir(parents=True, exist_ok=True)
             (directory / file).write_text(text, encoding="utf-8")
         tenant = Tenant(name=host, hosts=(f"{host}.localhost",), tier="python", limits=limits, **options)
-        return deploy(tenant, directory, workshop=self._workshop, registry=self._registry, core=self.core)
+        return deploy(tenant, directory, workshop=self._workshop, registry=self.registry, core=self.core)
 
     def ask(self, name: str, request: Request) -> Answer:
         """Send a request; the text of a failure is the last line of its traceback."""
