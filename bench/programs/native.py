@@ -1,6 +1,6 @@
-"""One program of this directory without a sandbox: `application` for WSGI servers, `asgi` for ASGI servers.
+"""One program without a sandbox: `application` for WSGI servers, `asgi` for ASGI servers.
 
-`DAYFLY_BENCH_PROGRAM` names it. As a script, a server that forks a process for each request from this one, which has
+`DAYFLY_BENCH_PROGRAM` is its directory. As a script, a server that forks a process for each request from this one, which has
 imported the program before: the isolation that an operating system gives by itself. `python native.py PORT`
 """
 
@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 
-def load(name):
+def load(directory):
     """Import the program as a server would."""
-    file = Path(__file__).with_name(name) / "app.py"
-    spec = importlib.util.spec_from_file_location("app", file)
+    spec = importlib.util.spec_from_file_location("app", Path(directory, "app.py"))
     module = importlib.util.module_from_spec(spec)
     sys.modules["app"] = module
     spec.loader.exec_module(module)

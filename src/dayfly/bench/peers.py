@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,14 +24,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dayfly.bench import wrk
-from dayfly.bench.running import REPOSITORY, Placement, running
+from dayfly.bench.running import REPOSITORY, Placement, python_tenant, running, tree_cpu_seconds
 from dayfly.core import CoreOptions, ServerOptions
 from dayfly.errors import InternalError, InvalidOption, ToolMissing
 
 PROGRAMS_DIRECTORY = REPOSITORY / "bench/programs"
 SANDBOXED, COMPILED = "dayfly", "dayfly compiled"
 GRANIAN, GUNICORN, UVICORN, FORKED = "granian", "gunicorn", "uvicorn", "fork"
-CLOCK_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _OBJECT = ", ".join(f'"field{n}": {value}' for n, value in enumerate(["12", "3.5", "true", '"text"', "null"] * 4))
 
 
@@ -38,24 +38,30 @@ _OBJECT = ", ".join(f'"field{n}": {value}' for n, value in enumerate(["12", "3.5
 class Program:
     """One program of the benchmark, and what it is asked."""
 
-    name: str
+    source: str
+    """Its directory, whose name is the program's."""
     path: str = "/"
     body: str = ""
     """Sent with POST if there is one."""
-    compiled: str = ""
-    """Directory of a tenant that does the same in the compiled tier."""
+    compiled: bool = False
+    """The compiled tier can serve it as well."""
     asgi: bool = True
     """It is a function, so that an ASGI server can call it too."""
 
+    @property
+    def name(self) -> str:
+        """Name it in tables and on the command line."""
+        return Path(self.source).name
+
 
 PROGRAMS = (
-    Program("hello", compiled="examples/hello"),
-    Program("json_echo", body="{" + _OBJECT + "}"),
-    Program("page", "/some/path"),
-    Program("flask_hello", asgi=False),
-    Program("table"),
-    Program("routing", "/files/17/lines/4"),
-    Program("mandelbrot", compiled="examples/mandelbrot"),
+    Program("examples/hello", compiled=True),
+    Program("bench/programs/json_echo", body="{" + _OBJECT + "}"),
+    Program("bench/programs/page", "/some/path"),
+    Program("bench/programs/flask_hello", asgi=False),
+    Program("bench/programs/table"),
+    Program("bench/programs/routing", "/files/17/lines/4"),
+    Program("examples/mandelbrot", compiled=True),
 )
 
 
@@ -126,19 +132,29 @@ def _servers(
     program: Program, placement: Placement, connections: int
 ) -> Iterator[tuple[str, AbstractContextManager[_Target]]]:
     """Name each server; they are not started yet."""
-    yield SANDBOXED, _sandboxed(f"bench/programs/{program.name}", placement, connections)
+    yield SANDBOXED, _sandboxed(program.source, placement, connections)
     if program.compiled:
-        yield COMPILED, _sandboxed(program.compiled, placement, connections)
+        yield COMPILED, _compiled(program.source, placement, connections)
     for name in (GRANIAN, GUNICORN, *((UVICORN,) if program.asgi else ())):
         yield name, _unsandboxed(name, program, placement, connections)
     # It serves one connection after the other.
     yield FORKED, _unsandboxed(FORKED, program, placement, 1)
 
 
+_ONE_THREAD = CoreOptions(code_cache=Path(), threads=1, overflow_threads=1, spin_us=0)
+
+
 @contextmanager
 def _sandboxed(source: str, placement: Placement, connections: int) -> Iterator[_Target]:
-    core_options = CoreOptions(code_cache=Path(), threads=1, overflow_threads=1, spin_us=0)
-    with running([source], placement, core_options, ServerOptions()) as server:
+    with tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name:
+        directory = python_tenant(source, Path(name))
+        with running([directory], placement, _ONE_THREAD, ServerOptions()) as server:
+            yield _Target(server.url, server.cpu_seconds, connections)
+
+
+@contextmanager
+def _compiled(source: str, placement: Placement, connections: int) -> Iterator[_Target]:
+    with running([source], placement, _ONE_THREAD, ServerOptions()) as server:
         yield _Target(server.url, server.cpu_seconds, connections)
 
 
@@ -150,13 +166,13 @@ def _unsandboxed(name: str, program: Program, placement: Placement, connections:
     process = subprocess.Popen(
         ["taskset", "--cpu-list", cpus, *_arguments(name, port)],
         cwd=PROGRAMS_DIRECTORY,
-        env=os.environ | {"DAYFLY_BENCH_PROGRAM": program.name},
+        env=os.environ | {"DAYFLY_BENCH_PROGRAM": str(REPOSITORY / program.source)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         _wait_for(port, process)
-        yield _Target(f"http://127.0.0.1:{port}", lambda: _tree_cpu_seconds(process.pid), connections)
+        yield _Target(f"http://127.0.0.1:{port}", lambda: tree_cpu_seconds(process.pid), connections)
     finally:
         process.terminate()
         process.wait()
@@ -200,26 +216,10 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise InternalError(f"a server of the benchmark did not start (status {process.poll()})")
 
 
-def _tree_cpu_seconds(root: int) -> float:
-    """CPU time of a process, its children and theirs, ended ones included (proc(5), fields 4 and 14 to 17)."""
-    parents, times = {}, {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = file.read_text(encoding="ascii").rpartition(")")[2].split()
-        except OSError:  # it ended while we looked
-            continue
-        pid = int(file.parent.name)
-        parents[pid], times[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    family = {root}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(times.get(pid, 0) for pid in family) / CLOCK_TICKS_PER_SECOND
-
-
 def _round(program: Program, server: str, target: _Target, placement: Placement, seconds: float) -> Row:
     # Where several tenants are mounted, dayfly's is found by its prefix.
     prefix = f"/{program.name}" if server == SANDBOXED else ""
-    host = f"{Path(program.compiled).name}.localhost" if server == COMPILED else ""
+    host = f"{program.name}.localhost" if server == COMPILED else ""
     load = wrk.Load(
         url=target.url + prefix + program.path,
         threads=1,

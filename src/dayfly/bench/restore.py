@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from dayfly import _core
-from dayfly.bench.running import tenant_directory
+from dayfly.bench.running import python_tenant, tenant_directory
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, Protection
 from dayfly.deploy import Workshop, build
@@ -19,8 +19,9 @@ from dayfly.toolchain.toolchain import code_cache
 
 GUESTS = ("hello", "counter", "echo", "throw", "touch", "grow", "scribble")
 """Guests that answer a plain request, and write to more and more pages; a sandbox that fails is not restored."""
-PYTHON = ("hello", "json_trip", "regex", "routing", "table", "page", "flask_hello")
-"""Programs of the python tier (`bench/programs`)."""
+PROGRAMS = ("json_trip", "regex", "routing", "table", "page", "flask_hello")
+PYTHON = ("examples/hello", *(f"bench/programs/{name}" for name in PROGRAMS))
+"""Programs in the python tier."""
 SOURCES = ("examples/hello", *(f"guests/{name}.wat" for name in GUESTS))
 PROTECTIONS: tuple[Protection, ...] = ("userfault", "mprotect")
 
@@ -41,10 +42,11 @@ def measure(options: RestoreOptions) -> list[dict[str, Any]]:
         with Registry.open(scratch / "data") as registry:
             core = NativeCore(CoreOptions(code_cache=code_cache(), threads=1, overflow_threads=1))
             for program in PYTHON:
-                directory = tenant_directory(f"bench/programs/{program}", scratch)
+                directory = python_tenant(program, scratch)
                 tenant = Tenant.load(directory)
                 release = build(tenant, directory, workshop=Workshop(), registry=registry, core=core).release
-                rows += [_python(program, release.directory, protection, options) for protection in PROTECTIONS]
+                label = f"python: {directory.name}"
+                rows += [_python(label, release.directory, protection, options) for protection in PROTECTIONS]
     return rows
 
 
@@ -54,9 +56,8 @@ def _guest(source: str, protection: Protection, options: RestoreOptions, scratch
     return _row(_core.bench_restore(source, program.wasm, str(scratch / "code"), _order(protection, options)))
 
 
-def _python(program: str, release: Path, protection: Protection, options: RestoreOptions) -> dict[str, Any]:
+def _python(name: str, release: Path, protection: Protection, options: RestoreOptions) -> dict[str, Any]:
     """Time a release of the python tier; it also says what the first request in a new slot takes."""
-    name = f"python: {program}"
     return _row(_core.bench_release(name, str(release), str(code_cache()), _order(protection, options)))
 
 

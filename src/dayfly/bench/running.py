@@ -3,6 +3,7 @@
 import os
 import queue
 import resource
+import shutil
 import tempfile
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dayfly.config import Tenant
+from dayfly.config import CONFIG_NAME, Tenant
 from dayfly.core import CoreOptions, NativeCore, ServerOptions
 from dayfly.deploy import Workshop, deploy
 from dayfly.errors import ConfigError
@@ -64,11 +65,24 @@ def tenant_directory(source: str, scratch: Path) -> Path:
     return directory
 
 
+def python_tenant(source: str, scratch: Path) -> Path:
+    """Return a directory below `scratch` with a program of this checkout as a tenant of tier `python`, at `/<name>`."""
+    path = REPOSITORY / source
+    if not path.is_dir():
+        raise ConfigError(f"there is no `{source}` in `{REPOSITORY}`; run benchmarks from a checkout of dayfly")
+    directory = scratch / path.name
+    shutil.copytree(path, directory, ignore=shutil.ignore_patterns(CONFIG_NAME, "__pycache__"), dirs_exist_ok=True)
+    name = path.name.replace("_", "-")
+    text = f'name = "{name}"\ntier = "python"\npaths = ["/{path.name}"]\n'
+    (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
+    return directory
+
+
 @contextmanager
 def running(
-    sources: list[str], placement: Placement, core_options: CoreOptions, options: ServerOptions
+    sources: list[str] | list[Path], placement: Placement, core_options: CoreOptions, options: ServerOptions
 ) -> Iterator[Running]:
-    """Serve examples and guests on a free port of this machine, for as long as the block lasts."""
+    """Serve directories, or examples and guests by name, on a free port for as long as the block lasts."""
     before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name:
         scratch = Path(name)
@@ -78,7 +92,7 @@ def running(
                 core = NativeCore(replace(core_options, code_cache=code_cache()))
                 workshop = Workshop()
                 for source in sources:
-                    directory = tenant_directory(source, scratch)
+                    directory = source if isinstance(source, Path) else tenant_directory(source, scratch)
                     tenant = Tenant.load(directory)
                     deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
                 with _serving(core, replace(options, port=0)) as url:
@@ -109,6 +123,22 @@ def _serving(core: NativeCore, options: ServerOptions) -> Iterator[str]:
     finally:
         core.stop()
         thread.join()
+
+
+def tree_cpu_seconds(root: int) -> float:
+    """Return the CPU time of a process and its descendants, ended ones included (proc(5), fields 4 and 14 to 17)."""
+    parents, times = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except OSError:  # it ended while we looked
+            continue
+        pid = int(file.parent.name)
+        parents[pid], times[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(times.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes() -> int:

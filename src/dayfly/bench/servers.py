@@ -18,15 +18,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dayfly.bench import wrk
-from dayfly.bench.running import REPOSITORY, Placement, running
+from dayfly.bench.running import REPOSITORY, Placement, running, tree_cpu_seconds
 from dayfly.core import CoreOptions, ServerOptions
 from dayfly.errors import ToolMissing
 
 FLOOR, HYPER, ASLEEP, AUTO = "floor", "hyper1", "baseline --spin 0", "baseline --spin auto"
 TARGETS = (FLOOR, HYPER, ASLEEP, AUTO)
 BINARIES = REPOSITORY / "target/bench-servers/release"
-CLOCK_TICKS_PER_SECOND = 100
-"""Of `/proc/PID/stat`: USER_HZ, the same on every x86-64 Linux."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +108,9 @@ def _reference(name: str, placement: Placement) -> Iterator[_Target]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
-            yield _Target(line.removeprefix("serving ").strip() + "/", lambda: _cpu_seconds(process.pid))
+            yield _Target(line.removeprefix("serving ").strip() + "/", lambda: tree_cpu_seconds(process.pid))
         finally:
             process.kill()
-
-
-def _cpu_seconds(pid: int) -> float:
-    """CPU time of another process so far; user and system time are the 14th and 15th field (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_SECOND
 
 
 def to_json(rows: list[Row]) -> list[dict[str, Any]]:
