@@ -141,8 +141,14 @@ impl Client {
     }
 
     /// Sends what is left from before and then `out`, as far as the socket takes it and the turn allows; the connection
-    /// keeps the rest.
+    /// keeps the rest. Nothing stays in `out`, whatever becomes of the connection: the buffer is somebody else's next.
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Lost> {
+        let sent = self.send_all(out);
+        out.clear();
+        sent
+    }
+
+    fn send_all(&mut self, out: &mut Vec<u8>) -> Result<(), Lost> {
         let kept = self.send(self.connection.unsent())?;
         self.signs.writable = kept.writable;
         self.connection.advance(kept.bytes);

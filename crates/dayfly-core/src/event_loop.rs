@@ -364,7 +364,7 @@ impl<'h, H: Handler> Running<'h, H> {
     }
 
     /// Lets the connections of the batch answer, one after the other, then sends to all. When a turn has lasted too long,
-    /// what is ready is sent before anything else is begun: nobody waits for the requests of others.
+    /// what is ready is sent before anything else is begun: nobody waits for more than one long run of others.
     fn answer_batch(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         let mut unsent = 0;
@@ -391,9 +391,6 @@ impl<'h, H: Handler> Running<'h, H> {
         for member in &mut *members {
             let Some((_, client)) = self.clients.at(member.index) else { continue };
             member.lost = client.complete(&mut member.out).is_err();
-            if member.out.capacity() > BATCH_OUTPUT_BYTES_KEPT {
-                member.out = Vec::new();
-            }
         }
         for member in members {
             if member.lost { self.close(member.index) } else { self.look_after(member.index) }
@@ -729,6 +726,7 @@ impl Batch {
             self.members.push(Member { index, read, start: 0, out: Vec::new(), lost: false });
         }
         let member = &mut self.members[self.count];
+        assert!(member.out.is_empty(), "a buffer holds nothing of an earlier client");
         (member.index, member.read, member.start, member.lost) = (index, read, self.used, false);
         self.count += 1;
         if let Read::Octets(bytes) = read {
@@ -742,7 +740,14 @@ impl Batch {
         (member, input)
     }
 
+    /// For the next batch. A client that was closed meanwhile has left its answer: no other client may find it.
     fn clear(&mut self) {
+        for member in &mut self.members[..self.count] {
+            member.out.clear();
+            if member.out.capacity() > BATCH_OUTPUT_BYTES_KEPT {
+                member.out = Vec::new();
+            }
+        }
         (self.used, self.count) = (0, 0);
     }
 }

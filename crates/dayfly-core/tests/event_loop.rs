@@ -67,6 +67,35 @@ fn requests_that_come_together_get_each_its_own_answer() {
     }
 }
 
+/// The kernel hands over what a client has sent before it tells that the client is gone: sending to it fails.
+#[test]
+fn nobody_gets_the_answer_of_a_client_that_is_gone() {
+    let server = start();
+    for round in 0..2000 {
+        let mut gone = server.connect();
+        gone.send(get(&format!("/gone-{round}")).as_bytes());
+        reset(gone.stream);
+        let mut client = server.connect();
+        client.send(get("/mine").as_bytes());
+        assert_eq!(client.answer().text(), "/mine", "round {round}");
+    }
+}
+
+#[test]
+fn nobody_gets_the_answer_of_a_process_that_is_gone() {
+    let path = std::env::temp_dir().join(format!("dayfly-gone-{}", std::process::id()));
+    let listener = listener::unix(&path, 1).expect("a new path").remove(0);
+    let _server = Server::on(listener, Options::default());
+    for round in 0..500 {
+        let mut gone = UnixStream::connect(&path).expect("the server listens");
+        gone.write_all(get(&format!("/gone-{round}")).as_bytes()).expect("the server reads");
+        drop(gone);
+        let mut client = Client { stream: UnixStream::connect(&path).expect("the server listens"), kept: Vec::new() };
+        client.send(get("/mine").as_bytes());
+        assert_eq!(client.answer().text(), "/mine", "round {round}");
+    }
+}
+
 #[test]
 fn every_way_of_waiting_answers() {
     for spin in [Spin::Auto, Spin::For(Duration::ZERO), Spin::For(Duration::from_micros(50))] {
