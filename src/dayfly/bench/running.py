@@ -73,7 +73,7 @@ def python_tenant(source: str, scratch: Path) -> Path:
     directory = scratch / path.name
     shutil.copytree(path, directory, ignore=shutil.ignore_patterns(CONFIG_NAME, "__pycache__"), dirs_exist_ok=True)
     name = path.name.replace("_", "-")
-    text = f'name = "{name}"\ntier = "python"\npaths = ["/{path.name}"]\n'
+    text = f'name = "python-{name}"\ntier = "python"\npaths = ["/{path.name}"]\n'
     (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
     return directory
 

@@ -1,4 +1,4 @@
-"""What a sandbox adds to a request when the server's processor never rests.
+"""What a sandbox adds to a request when the server's processor never rests, in the compiled tier and in CPython.
 
 `wrk` parses and times every answer, so with one processor each it is the slower side: the server waits for it, and what
 a request costs then includes falling asleep and being woken up. `flood` (bench/servers) sends as fast as answers come.
@@ -6,6 +6,7 @@ a request costs then includes falling asleep and being woken up. `flood` (bench/
 
 import json
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +17,20 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from dayfly.bench.http import BASELINE, PATHS, SANDBOXED
-from dayfly.bench.running import Placement, Running, running
+from dayfly.bench.http import BASELINE
+from dayfly.bench.http import PATHS as COMPILED_PATHS
+from dayfly.bench.running import Placement, Running, python_tenant, running, tenant_directory
 from dayfly.bench.servers import BINARIES
 from dayfly.core import CoreOptions, ServerOptions
 from dayfly.errors import InternalError, ToolMissing
 
+PYTHON = "python"
+PATHS = COMPILED_PATHS | {PYTHON: "/hello/"}
+
 
 @dataclass(frozen=True)
 class SaturatedOptions:
-    """For each number of connections both targets take turns, `rounds` times, `seconds` each."""
+    """For each number of connections all targets take turns, `rounds` times, `seconds` each."""
 
     connections: tuple[int, ...] = (8, 64)
     seconds: float = 0.5
@@ -46,7 +51,7 @@ class Row:
 
 
 def measure(options: SaturatedOptions, console: Console) -> list[Row]:
-    """Load both paths of one server. Raises ToolMissing if `flood` is not built."""
+    """Load all paths of one server. Raises ToolMissing if `flood` is not built."""
     flood = BINARIES / "flood"
     if not flood.exists():
         raise ToolMissing("the load generator `flood` is not built; make bench-servers")
@@ -55,7 +60,8 @@ def measure(options: SaturatedOptions, console: Console) -> list[Row]:
     server_options = ServerOptions(baseline_path=PATHS[BASELINE])
     rows = []
     with (
-        running(["examples/hello"], placement, core_options, server_options) as server,
+        tempfile.TemporaryDirectory(prefix="dayfly-bench-") as name,
+        running(_tenants(Path(name)), placement, core_options, server_options) as server,
         Progress(console=console) as progress,
     ):
         task = progress.add_task("measuring", total=len(options.connections) * options.rounds * len(PATHS))
@@ -67,6 +73,11 @@ def measure(options: SaturatedOptions, console: Console) -> list[Row]:
                     progress.advance(task)
             rows += [_middle(rounds[target]) for target in PATHS]
     return rows
+
+
+def _tenants(scratch: Path) -> list[Path]:
+    """Make the seed program a tenant of both tiers."""
+    return [tenant_directory("examples/hello", scratch), python_tenant("examples/hello", scratch)]
 
 
 def _round(server: Running, placement: Placement, target: str, connections: int, seconds: float) -> Row:
@@ -124,6 +135,6 @@ def to_table(rows: list[Row]) -> Table:
             f"{row['busy']:.0%}",
             f"{row['added_ns']:,.0f} ns",
             f"{row['ratio']:.3f}",
-            end_section=row["target"] == SANDBOXED,
+            end_section=row["target"] == PYTHON,
         )
     return table
