@@ -7,6 +7,7 @@ import pytest
 
 from dayfly.errors import IndexUnreachable, PackagesRefused
 from dayfly.resolver import Lock, Packages, Resolver, ResolverOptions, read_requirements
+from dayfly.resolver.requirements import FILE_BYTES_MAX
 from dayfly.resolver.resolver import configured_index
 from tests.resolver.index import LocalIndex, serving, wheel
 
@@ -56,6 +57,18 @@ def test_the_newest_versions_that_fit_are_locked(index: LocalIndex, tmp_path: Pa
     assert found.packages[2].sha256 == digest
     assert versions(lock(index, tmp_path, "web==3.0\n")) == {"web": "3.0"}
     assert versions(lock(index, tmp_path, "web>3rc0\n"))["web"] == "4.0rc1"
+
+
+def test_a_list_may_be_as_long_as_documented(tmp_path: Path) -> None:
+    """1 MiB, most of it digests: more than one argument of a process can hold."""
+    with serving(LocalIndex()) as index:
+        digests = [index.add(f"web{number}", wheel(f"web{number}", "1.0")) for number in range(13)]
+        others = [f" --hash=sha256:{number:064x}" for number in range(825)]
+        text = "".join(
+            f"web{number}==1.0 --hash=sha256:{digest}{''.join(others)}\n" for number, digest in enumerate(digests)
+        )
+        text += "#" * (FILE_BYTES_MAX - len(text))
+        assert len(lock(index, tmp_path, text).packages) == 13
 
 
 def test_conflicts_lead_to_older_versions(index: LocalIndex, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one process with network: `python -m dayfly.resolver ORDER`, a `ResolveOrder` as JSON.
+"""The one process with network: `python -m dayfly.resolver`, which reads a `ResolveOrder` as JSON from standard input.
 
 It is told names, versions, markers and digests, or a lock; it never sees the tenant's files. It leaves a lock and the
 unpacked packages, or prints the error as one JSON object.
@@ -19,7 +19,7 @@ from dayfly.resolver.wheel import Tree
 from dayfly.toolchain.source import Source
 
 
-def main(order_json: str) -> int:
+def main(order_json: bytes) -> int:
     """Resolve, download, unpack."""
     order = ResolveOrder(**json.loads(order_json))
     _limit(order)
@@ -74,4 +74,4 @@ def _report(error: DayflyError) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.stdin.buffer.read()))

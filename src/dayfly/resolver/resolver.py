@@ -112,10 +112,15 @@ class Resolver:
             memory_bytes_max=options.memory_bytes_max,
         )
         # -P: no module is ever taken from the current directory.
-        command = [sys.executable, "-P", "-m", "dayfly.resolver", json.dumps(asdict(order))]
+        command = [sys.executable, "-P", "-m", "dayfly.resolver"]
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=options.wall_seconds_max, check=False
+                command,
+                # No argument: one has at most 128 KiB (MAX_ARG_STRLEN), and everybody on the machine sees it.
+                input=json.dumps(asdict(order)).encode(),
+                stdout=subprocess.PIPE,
+                timeout=options.wall_seconds_max,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise PackagesRefused(
