@@ -55,6 +55,10 @@ class LocalIndex:
         self.files: dict[str, dict[str, dict[str, Any]]] = {}
         self.contents: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
+        self.authorization = ""
+        """What every question must come with; empty: nothing."""
+        self.authorizations: list[str | None] = []
+        """What they came with."""
 
     def add(self, project: str, file: tuple[str, bytes], **facts: Any) -> str:
         """Offer a file; return its digest. `facts` are those of PEP 691."""
@@ -92,15 +96,17 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             index.paths.append(self.path)
+            index.authorizations.append(self.headers["Authorization"])
             if self.path in index.redirects:
                 self.send_response(302)
                 self.send_header("Location", index.redirects[self.path])
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            found = index.answer(self.path)
+            denied = index.authorization and self.headers["Authorization"] != index.authorization
+            found = None if denied else index.answer(self.path)
             content = found[1] if found else b"nothing"
-            self.send_response(200 if found else 404)
+            self.send_response(401 if denied else 200 if found else 404)
             self.send_header("Content-Type", found[0] if found else "text/plain")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

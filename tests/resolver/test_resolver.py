@@ -1,7 +1,10 @@
 """From requirements to a locked set, against an index on loopback."""
 
+import base64
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +202,78 @@ def test_redirections_stay_on_the_web(index: LocalIndex, tmp_path: Path) -> None
         lock(index, tmp_path, "file\n")
 
 
+def test_a_password_goes_to_the_index_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a header; not to where it redirects or links to, not into arguments, and not into the key of a lock."""
+    commands: list[str] = []
+    run = subprocess.run
+
+    def watched(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        commands.extend(command)
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", watched)
+    with serving(LocalIndex()) as ours, serving(LocalIndex()) as other:
+        ours.authorization = f"Basic {base64.b64encode(b'anna:s3@cret').decode()}"
+        ours.add("web", wheel("web", "1.0", requires=("more", "away", "links")))
+        ours.add("more", wheel("more", "1.0"))
+        ours.redirects["/simple/more/"] = "/simple/more"
+        ours.redirects["/simple/away/"] = other.url.replace("://", "://eve:evil@") + "away/"
+        other.add("away", wheel("away", "1.0"))
+        linked = wheel("links", "1.0")
+        other.add("links", linked)
+        there = other.url.replace("://", "://eve:evil@").replace("simple/", "files/links-1.0-py3-none-any.whl")
+        ours.add("links", linked, url=there)
+        options = ResolverOptions(index=ours.url.replace("://", "://anna:s3%40cret@"), cache=tmp_path / "packages")
+        wanted = read_requirements({"requirements.txt": b"web\n"})
+        assert set(versions(Resolver(options).lock(wanted))) == {"away", "links", "more", "web"}
+        assert set(ours.authorizations) == {ours.authorization}
+        assert {*other.paths} == {
+            "/simple/away/",
+            "/files/away-1.0-py3-none-any.whl",
+            "/files/links-1.0-py3-none-any.whl",
+        }
+        assert set(other.authorizations) == {None}
+        assert "cret" not in " ".join(commands)
+        asked = len(ours.paths)
+        changed = ResolverOptions(index=ours.url.replace("://", "://anna:new@"), cache=tmp_path / "packages")
+        Resolver(changed).lock(wanted)
+        assert len(ours.paths) == asked
+        with pytest.raises(IndexUnreachable, match=r"package index: web: status 401; check --index"):
+            Resolver(ResolverOptions(index=ours.url, cache=tmp_path / "without")).lock(wanted)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "http://anna:s3cret@127.0.0.1:1/simple",
+            "http://anna:s3/cret@host/simple",
+            "http://anna:s3cret@host:x/simple",
+        ),
+        *(
+            "anna:s3cret@host/simple",
+            "http://anna:s3cret@[host/simple",
+            "file://anna:s3cret@host/x",
+            "http://anna:s3cret@",
+        ),
+    ],
+)
+def test_no_message_has_the_password_of_an_index(tmp_path: Path, address: str) -> None:
+    """However the address is wrong."""
+    wanted = read_requirements({"requirements.txt": b"web\n"})
+    with pytest.raises(IndexUnreachable, match=r"^package index: ") as caught:
+        Resolver(ResolverOptions(index=address, cache=tmp_path / "packages")).lock(wanted)
+    assert not any(word in str(caught.value) for word in ("s3", "cret", "anna", "host"))
+
+
+def test_links_that_are_none_are_left_out(index: LocalIndex, tmp_path: Path) -> None:
+    """The rest of the page is as good as before."""
+    index.add("web", wheel("web", "1.0"))
+    index.add("web", wheel("web", "2.0"), url="http://[nowhere/web-2.0-py3-none-any.whl")
+    index.add("web", wheel("web", "3.0"), url="http://host:port/web-3.0-py3-none-any.whl")
+    assert versions(lock(index, tmp_path, "web\n")) == {"web": "1.0"}
+
+
 def test_an_index_that_is_none_is_said_so(tmp_path: Path) -> None:
     """Exit code 3; the message has no address in it."""
     with serving(LocalIndex()) as index:
@@ -213,7 +288,7 @@ def test_an_index_that_is_none_is_said_so(tmp_path: Path) -> None:
         )
     assert caught.value.exit_code == 3
     assert "127.0.0.1" not in str(caught.value)
-    with pytest.raises(IndexUnreachable, match=r"package index `file:///srv` is no http or https address"):
+    with pytest.raises(IndexUnreachable, match=r"package index: its address is no valid one of http or https"):
         Resolver(ResolverOptions(index="file:///srv", cache=tmp_path / "file")).lock(
             read_requirements({"requirements.txt": b"web\n"})
         )

@@ -7,6 +7,7 @@ unpacked packages, or prints the error as one JSON object.
 import json
 import resource
 import sys
+import traceback
 from pathlib import Path
 
 from dayfly.errors import DayflyError, ExitCode, InternalError, PackagesRefused
@@ -36,7 +37,10 @@ def main(order_json: bytes) -> int:
     except MemoryError:
         return _report(PackagesRefused("the packages need too much memory to be resolved; take some out"))
     except Exception as error:  # noqa: BLE001 - whatever a hostile wheel provokes is reported, not lost
-        return _report(InternalError(f"the resolver failed: {type(error).__name__}: {error}"))
+        # Not in its own words, which may quote an address with a password.
+        *_, at = traceback.walk_tb(error.__traceback__)
+        place = f"{Path(at[0].f_code.co_filename).name}:{at[1]}"
+        return _report(InternalError(f"the resolver failed: {type(error).__name__} at {place}"))
     return ExitCode.DONE
 
 

@@ -1,9 +1,12 @@
 """The operator's package index (PEP 503 in HTML, PEP 691 in JSON), read with bounds and over nothing but HTTP."""
 
+import base64
 import hashlib
 import http.client
 import json
+import os
 import re
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,6 +28,10 @@ _NOT_FOUND = 404
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
+"""What stands before the host of an address (RFC 3986 section 3.2.1)."""
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,22 @@ class File:
 
 
 class Index:
-    """What is asked of the index. `url`: its root, like `https://packages.example/simple/`."""
+    """What is asked of the index. `url`: its root, like `https://packages.example/simple/`.
+
+    A user and password in it (`https://user:password@packages.example/simple/`) are sent to where it points, and
+    nowhere else, whatever its pages and redirections say.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/") + "/"
-        self._scheme = urllib.parse.urlsplit(url).scheme
-        if self._scheme not in {"http", "https"}:
-            raise IndexUnreachable(f"package index `{_shown(url)}` is no http or https address; give another")
+        self.url = without_user(url).rstrip("/") + "/"
+        origin = _origin(self.url)
+        if origin is None:
+            # Whatever it is, there may be a password in it.
+            raise IndexUnreachable("package index: its address is no valid one of http or https; give another")
+        self._origin, self._scheme = origin, origin[0]
+        self._authorization = _authorization(url)
         self._requests = 0
-        self._opener = _opener(self._allowed)
+        self._opener = _opener(self._allowed, self._authorize)
 
     def project(self, name: str) -> list[File] | None:
         """Return the files of a project; None if the index does not know it."""
@@ -65,8 +79,8 @@ class Index:
             found = _of_json(content) if "json" in content_type else _of_html(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._unreachable(url, f"not a page of an index ({type(error).__name__})") from None
-        files = [_joined(file, base) for file in found]
-        return [file for file in files if _SHA256.fullmatch(file.sha256) and self._allowed(file.url)]
+        files = [_joined(file, base) for file in found if _SHA256.fullmatch(file.sha256)]
+        return [file for file in files if self._allowed(file.url)]
 
     def metadata(self, file: File) -> bytes:
         """Return the METADATA that stands beside a wheel, checked against its digest if there is one."""
@@ -94,6 +108,7 @@ class Index:
         if self._requests > REQUESTS_MAX:
             raise PackagesRefused(f"resolving takes more than {REQUESTS_MAX} questions to the index; pin versions")
         request = urllib.request.Request(url, headers={"Accept": accept, "User-Agent": "dayfly"})  # noqa: S310 - the opener knows no other scheme
+        self._authorize(request)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
                 content: bytes = response.read(bytes_max + 1)
@@ -101,14 +116,20 @@ class Index:
         except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise self._unreachable(url, str(getattr(error, "reason", error)) or type(error).__name__) from None
+            raise self._unreachable(url, _reason(error)) from None
         if len(content) > bytes_max:
             raise PackagesRefused(f"{_last(url)}: more than {bytes_max} octets; the limit of packages is reached")
         return content, address, media
 
     def _allowed(self, url: str) -> bool:
         """Tell whether a link or a redirection may be followed: never to files, never from https to http."""
-        return urllib.parse.urlsplit(url).scheme in {"https", self._scheme}
+        origin = _origin(url)
+        return origin is not None and origin[0] in {"https", self._scheme}
+
+    def _authorize(self, request: urllib.request.Request) -> None:
+        """Add the password where the index itself is asked; a redirection does not take it along."""
+        if self._authorization and _origin(request.full_url) == self._origin:
+            request.add_unredirected_header("Authorization", self._authorization)
 
     def _unreachable(self, url: str, reason: str) -> IndexUnreachable:
         return IndexUnreachable(
@@ -117,7 +138,13 @@ class Index:
         )
 
 
-def _opener(allowed: Callable[[str], bool]) -> urllib.request.OpenerDirector:
+class _LeadsAwayError(urllib.error.URLError):
+    """A redirection that is not followed."""
+
+
+def _opener(
+    allowed: Callable[[str], bool], authorize: Callable[[urllib.request.Request], None]
+) -> urllib.request.OpenerDirector:
     class Redirections(urllib.request.HTTPRedirectHandler):
         max_redirections = _REDIRECTS_MAX
 
@@ -130,9 +157,13 @@ def _opener(allowed: Callable[[str], bool]) -> urllib.request.OpenerDirector:
             headers: http.client.HTTPMessage,
             newurl: str,
         ) -> urllib.request.Request | None:
-            if not allowed(newurl):
-                raise urllib.error.URLError("it redirects away from https")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
+            target = without_user(newurl)
+            if not allowed(target):
+                raise _LeadsAwayError("")
+            request = super().redirect_request(req, fp, code, msg, headers, target)
+            if request:
+                authorize(request)
+            return request
 
     # Without build_opener, which would add handlers for file:, ftp: and data: addresses.
     opener = urllib.request.OpenerDirector()
@@ -217,7 +248,12 @@ class _Page(HTMLParser):
 
 
 def _joined(file: File, base: str) -> File:
-    return File(**{**vars(file), "url": urllib.parse.urljoin(base, file.url)})
+    """Make a link whole; one that is none is empty."""
+    try:
+        url = without_user(urllib.parse.urljoin(base, file.url))
+    except ValueError:
+        url = ""
+    return File(**{**vars(file), "url": url})
 
 
 def _last(url: str) -> str:
@@ -225,6 +261,42 @@ def _last(url: str) -> str:
     return urllib.parse.unquote(urllib.parse.urlsplit(url).path.rstrip("/").rpartition("/")[2]) or "its root"
 
 
-def _shown(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_user(url: str) -> str:
+    """Return an address without the user and password in it."""
+    return _USER.sub(r"\1", url)
+
+
+def _authorization(url: str) -> str:
+    """Return the header of the user and password in an address (RFC 7617); empty: there are none."""
+    found = _USER.match(url)
+    if not found:
+        return ""
+    user, _, password = found[2].partition(":")
+    pair = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password)}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port (RFC 6454 section 4); None: not an address of the web."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
+
+
+def _reason(error: Exception) -> str:
+    """Say why there is no answer, in our words or the system's: those of libraries quote addresses."""
+    cause = getattr(error, "reason", error)
+    if isinstance(error, _LeadsAwayError):
+        return "it redirects away from https"
+    if isinstance(cause, ssl.SSLError):
+        return f"no secure connection ({cause.reason or type(cause).__name__})"
+    if isinstance(cause, TimeoutError):
+        return f"no answer in {TIMEOUT_SECONDS} s"
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return cause.strerror or os.strerror(cause.errno)
+    return "the proxy refuses" if str(cause).startswith("Tunnel connection failed") else type(cause).__name__

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.errors import DayflyError, IndexUnreachable, InternalError, PackagesRefused
+from dayfly.resolver.index import without_user
 from dayfly.resolver.lock import Lock
 from dayfly.resolver.requirements import Wanted
 from dayfly.resolver.target import ENVIRONMENT, PURE_FALLBACK
@@ -88,7 +89,7 @@ class Resolver:
             self._store.entry("files", lock.digest, keep)
             (place / FILES_NAME).unlink(missing_ok=True)
 
-        place = self._store.entry("locks", _key(wanted, self.options.index or _named_index()), make)
+        place = self._store.entry("locks", _key(wanted, without_user(self.options.index or _named_index())), make)
         return Lock.of((place / LOCK_NAME).read_bytes())
 
     def packages(self, lock: Lock) -> Packages:
