@@ -1,6 +1,7 @@
 """From requirements to a locked set, against an index on loopback."""
 
 import base64
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,6 +186,25 @@ def test_downloads_are_bounded(index: LocalIndex, tmp_path: Path) -> None:
     index.add("large", (large[0], large[1] + bytes(400 << 10)))
     with pytest.raises(PackagesRefused, match=r"large-1.0-py3-none-any.whl: more than 307200 octets"):
         few.lock(read_requirements({"requirements.txt": b"large\n"}))
+
+
+def test_what_is_looked_at_is_bounded_too(tmp_path: Path) -> None:
+    """Without metadata at the index, each version is downloaded to learn what it needs, also those that do not fit."""
+    with serving(LocalIndex()) as index:
+        index.add("b", wheel("b", "1.0"))
+        for number in range(10):
+            content = {"a.py": random.Random(number).randbytes(100 << 10)}
+            index.add("a", wheel("a", f"{number}.0", content, requires=(f"b>{number}",)))
+        wanted = read_requirements({"requirements.txt": b"a\n"})
+        many, few = (
+            Resolver(ResolverOptions(index=index.url, cache=tmp_path / f"{most}", transfer_bytes_max=most))
+            for most in (1200 << 10, 500 << 10)
+        )
+        assert versions(many.lock(wanted)) == {"a": "0.0", "b": "1.0"}
+        index.paths.clear()
+        with pytest.raises(PackagesRefused, match=r"a-5.0.*: resolving takes more than 500 KiB of the index; pin"):
+            few.lock(wanted)
+        assert len(index.paths) == 7
 
 
 def test_redirections_stay_on_the_web(index: LocalIndex, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def main(order_json: bytes) -> int:
     order = ResolveOrder(**json.loads(order_json))
     _limit(order)
     try:
-        index = Index(order.index)
+        index = Index(order.index, order.transfer_bytes_max)
         wanted: list[Wanted] = [wanted_of(entry) for entry in order.wanted]
         lock = Lock.of(order.lock) if order.lock else resolve(wanted, index, order.bytes_max)
         files = _unpacked(lock, index, order.bytes_max)

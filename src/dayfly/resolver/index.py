@@ -52,10 +52,10 @@ class Index:
     """What is asked of the index. `url`: its root, like `https://packages.example/simple/`.
 
     A user and password in it (`https://user:password@packages.example/simple/`) are sent to where it points, and
-    nowhere else, whatever its pages and redirections say.
+    nowhere else, whatever its pages and redirections say. `bytes_max`: of all answers together.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, bytes_max: int) -> None:
         self.url = without_user(url).rstrip("/") + "/"
         origin = _origin(self.url)
         if origin is None:
@@ -64,6 +64,7 @@ class Index:
         self._origin, self._scheme = origin, origin[0]
         self._authorization = _authorization(url)
         self._requests = 0
+        self._left = self._most = bytes_max
         self._opener = _opener(self._allowed, self._authorize)
 
     def project(self, name: str) -> list[File] | None:
@@ -111,12 +112,17 @@ class Index:
         self._authorize(request)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                content: bytes = response.read(bytes_max + 1)
+                content: bytes = response.read(min(bytes_max, self._left) + 1)
                 address, media = str(response.geturl()), str(response.headers.get_content_type())
         except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._unreachable(url, _reason(error)) from None
+        self._left -= len(content)
+        if self._left < 0:
+            raise PackagesRefused(
+                f"{_last(url)}: resolving takes more than {self._most >> 10} KiB of the index; pin versions"
+            )
         if len(content) > bytes_max:
             raise PackagesRefused(f"{_last(url)}: more than {bytes_max} octets; the limit of packages is reached")
         return content, address, media

@@ -27,6 +27,10 @@ FILES_NAME = "packages.tar"
 PACKAGES_BYTES_MAX = 32 << 20
 """Of all packages of a tenant together: downloaded, and unpacked."""
 
+TRANSFER_BYTES_MAX = 256 << 20
+"""Of all answers of the index for one list: pages and metadata have some MiB; where an index has no metadata, wheels
+come twice, and those of versions that do not fit once."""
+
 _KINDS: dict[str, type[DayflyError]] = {kind.kind: kind for kind in (PackagesRefused, IndexUnreachable)}
 
 
@@ -38,6 +42,7 @@ class ResolverOptions:
     """Address of the index; empty: `DAYFLY_INDEX`, else the one that pip on this machine is set to."""
     cache: Path = field(default_factory=lambda: default_cache() / "packages")
     bytes_max: int = PACKAGES_BYTES_MAX
+    transfer_bytes_max: int = TRANSFER_BYTES_MAX
     cpu_seconds_max: int = 60
     memory_bytes_max: int = 1 << 30
     wall_seconds_max: int = 300
@@ -52,6 +57,7 @@ class ResolveOrder:
     lock: str
     output: str
     bytes_max: int
+    transfer_bytes_max: int
     cpu_seconds_max: int
     memory_bytes_max: int
 
@@ -109,6 +115,7 @@ class Resolver:
             lock=lock,
             output=str(place),
             bytes_max=options.bytes_max,
+            transfer_bytes_max=options.transfer_bytes_max,
             cpu_seconds_max=options.cpu_seconds_max,
             memory_bytes_max=options.memory_bytes_max,
         )
