@@ -2,6 +2,7 @@
 
 import base64
 import random
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dayfly.errors import IndexUnreachable, PackagesRefused
+from dayfly.errors import IndexUnreachable, PackagesRefused, SystemRefused
 from dayfly.resolver import Lock, Packages, Resolver, ResolverOptions, read_requirements
 from dayfly.resolver.requirements import FILE_BYTES_MAX
 from dayfly.resolver.resolver import configured_index
@@ -205,6 +206,23 @@ def test_what_is_looked_at_is_bounded_too(tmp_path: Path) -> None:
         with pytest.raises(PackagesRefused, match=r"a-5.0.*: resolving takes more than 500 KiB of the index; pin"):
             few.lock(wanted)
         assert len(index.paths) == 7
+
+
+def test_a_resolver_that_is_ended_from_outside_is_no_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its limit of CPU time and the system end it by signals; a page of 300,000 files takes some seconds."""
+    with serving(LocalIndex()) as index:
+        index.add("web", wheel("web", "1.0"))
+        files = index.files["web"]
+        files |= {f"{number}": {**files["web-1.0-py3-none-any.whl"]} for number in range(300_000)}
+        options = ResolverOptions(index=index.url, cache=tmp_path / "packages", cpu_seconds_max=1)
+        wanted = read_requirements({"requirements.txt": b"web\n"})
+        with pytest.raises(PackagesRefused, match=r"used more than 1 s of CPU time; pin versions, or take some out"):
+            Resolver(options).lock(wanted)
+    ended = subprocess.CompletedProcess[bytes]([], -signal.SIGKILL, b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(SystemRefused, match=r"the resolver was killed, for lack of memory perhaps") as caught:
+        Resolver(options).lock(wanted)
+    assert caught.value.exit_code == 1
 
 
 def test_redirections_stay_on_the_web(index: LocalIndex, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dayfly.errors import DayflyError, IndexUnreachable, InternalError, PackagesRefused
+from dayfly.errors import DayflyError, IndexUnreachable, InternalError, PackagesRefused, SystemRefused
 from dayfly.resolver.index import without_user
 from dayfly.resolver.lock import Lock
 from dayfly.resolver.requirements import Wanted
@@ -135,7 +136,22 @@ class Resolver:
                 f"resolving the packages took more than {options.wall_seconds_max} s; pin versions, or try again"
             ) from None
         if done.returncode:
-            raise _error(done.returncode, done.stdout)
+            raise self._error(done.returncode, done.stdout)
+
+    def _error(self, status: int, output: bytes) -> DayflyError:
+        """Turn the way the process ended into the error it stands for."""
+        if status == -signal.SIGXCPU:
+            return PackagesRefused(
+                f"resolving the packages used more than {self.options.cpu_seconds_max} s of CPU time; "
+                "pin versions, or take some out"
+            )
+        if status == -signal.SIGKILL:
+            return SystemRefused("the resolver was killed, for lack of memory perhaps; free some, and try again")
+        try:
+            report = json.loads(output)
+            return _KINDS.get(report["kind"], InternalError)(report["message"])
+        except (ValueError, KeyError, TypeError):
+            return InternalError(f"the resolver ended with status {status} and no report")
 
 
 def configured_index() -> str:
@@ -176,14 +192,6 @@ def _key(wanted: Sequence[Wanted], index: str) -> str:
     asked = sorted((one.name, *map(str, (one.extras, one.specifier, one.marker, one.sha256))) for one in wanted)
     decides = [index, asked, ENVIRONMENT, sorted(PURE_FALLBACK)]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-
-
-def _error(status: int, output: bytes) -> DayflyError:
-    try:
-        report = json.loads(output)
-        return _KINDS.get(report["kind"], InternalError)(report["message"])
-    except (ValueError, KeyError, TypeError):
-        return InternalError(f"the resolver ended with status {status} and no report")
 
 
 def _top_module(path: str) -> str:
