@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dayfly.core import LogRecord
-from dayfly.log import TenantLogs
+from dayfly.log import TenantLogs, logger, to_standard_error
 
 
 @pytest.fixture
@@ -32,6 +32,21 @@ def test_a_line_stands_in_both_logs(tmp_path: Path, operator_log: pytest.LogCapt
         "text": "red \x1b[31m\u202e\nline",
     }
     assert operator_log.messages == [r"shop error: red \x1b[31m\u202e\nline"]
+
+
+def test_no_line_of_the_operators_log_is_obeyed_by_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a message is made of: names of modules, reasons of packages, texts of exceptions."""
+    for name in ("handlers", "level", "propagate"):
+        monkeypatch.setattr(logger, name, getattr(logger, name))
+    monkeypatch.setattr(logger, "handlers", [])
+    to_standard_error()
+    logger.info("module `%s` cannot be imported: %s", "a\x1b]0;owned\x07", "no\n2026-01-01T00:00:00 INFO forged")
+    logger.error("failed", exc_info=ValueError("\x1b[2J"))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(r"INFO module `a\x1b]0;owned\x07` cannot be imported: no\n2026-01-01T00:00:00 INFO forged")
+    assert second.endswith(r"ERROR failed\nValueError: \x1b[2J")
 
 
 def test_the_log_of_the_start_is_kept(tmp_path: Path, operator_log: pytest.LogCaptureFixture) -> None:

@@ -19,9 +19,17 @@ logger = logging.getLogger("dayfly")
 """The operator's log."""
 
 
+class Harmless(logging.Formatter):
+    """Replaces what a terminal would obey: programs and packages have a say in many messages."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as one line, whatever is in it."""
+        return printable(super().format(record))
+
+
 def to_standard_error() -> None:
     """Write the operator's log to standard error, one line a record, with the time in UTC."""
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = Harmless("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
