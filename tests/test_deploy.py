@@ -1,8 +1,10 @@
 """The story of a deploy, on a core that only remembers."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from dayfly.config import Limits, Tenant
 from dayfly.core import Rehearsed, Snapshot
 from dayfly.deploy import Deployed, Workshop, build, captured, check, deploy, resume
 from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError, RehearsalFailed
+from dayfly.log import logger
 from dayfly.registry import Registry
 from dayfly.resolver import Resolver, ResolverOptions
 from dayfly.testing import FakeCore
@@ -224,6 +227,28 @@ def test_packages_are_a_layer_that_tenants_share(
         parent = deployed.release.directory.with_name(str(manifest(deployed.release.directory)["parent"]))
         assert manifest(parent)["parent"] == base.name
         assert parent.with_name(base.name).is_dir()
+
+
+def test_what_a_layer_does_without_is_logged(
+    house: House,
+    index: LocalIndex,
+    make_tenant: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Modules that cannot be imported, and frameworks that are not in use before the freeze."""
+    index.add("web", wheel("web"))
+    facts = {"not_imported": [["bad", "ImportError: no"]], "not_warmed": ["flask: TypeError: other"]}
+    freeze_on = house.core.freeze_on
+    monkeypatch.setattr(house.core, "freeze_on", lambda *words: replace(freeze_on(*words), facts=facts))
+    monkeypatch.setattr(logger, "propagate", True)
+    with caplog.at_level(logging.INFO, "dayfly"):
+        house.deploy(make_tenant("one", WEB))
+    said = [message.partition(": ")[2] for message in caplog.messages]
+    assert said[-2:] == [
+        "module `bad` cannot be imported: ImportError: no",
+        "requests will cost more: flask: TypeError: other",
+    ]
 
 
 def test_a_bundle_has_variables_and_the_names_of_secrets(house: House, make_tenant: Callable[..., Path]) -> None:

@@ -201,6 +201,8 @@ def _layer(base: Path, lock: Lock, workshop: Workshop, core: Core) -> Path:
         logger.info("layer %s made, %.1f MiB, %.1f s: %s", layer.directory.name[:12], size, seconds, packages)
         for name, reason in layer.snapshot.facts.get("not_imported", ()):
             logger.info("layer %s: module `%s` cannot be imported: %s", layer.directory.name[:12], name, reason)
+        for reason in layer.snapshot.facts.get("not_warmed", ()):
+            logger.info("layer %s: requests will cost more: %s", layer.directory.name[:12], reason)
     return layer.directory
 
 
