@@ -1,4 +1,4 @@
-"""The one process with network: `python -m dayfly.resolver`, which reads a `ResolveOrder` as JSON from standard input.
+"""The one process that asks the network: `python -m dayfly.resolver`, with a `ResolveOrder` as JSON on standard input.
 
 It is told names, versions, markers and digests, or a lock; it never sees the tenant's files. It leaves a lock and the
 unpacked packages, or prints the error as one JSON object.
