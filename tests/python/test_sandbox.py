@@ -16,6 +16,7 @@ from dayfly.toolchain.python.bundle import layer_bundle
 from tests.conftest import HELLO
 from tests.python.programs import Request
 from tests.python.sandbox import ERROR, INFO, LIMITS, Sandboxes
+from tests.resolver.index import LocalIndex, serving, wheel
 
 GET = Request("GET", "/", "")
 SPOILING = int(os.environ.get("DAYFLY_SOAK_REQUESTS", "300"))
@@ -132,6 +133,41 @@ def test_a_layer_is_shared_and_says_what_it_could_not_import(sandboxes: Sandboxe
     snapshot = sandboxes.core.freeze_on(base, layer_bundle(files, ["good", "bad"]), LIMITS)
     assert snapshot.facts["not_imported"] == [["bad", "ModuleNotFoundError: No module named '_ctypes'"]]
     assert snapshot.facts["captured"] == []
+
+
+def test_a_programs_own_modules_come_before_those_of_packages(
+    sandboxes: Sandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their submodules, also if the layer has them imported; a package's own `app` is not run in the layer."""
+    package = {
+        "shadow/__init__.py": b"import util, parts.one\nTEXT = util.TEXT\n",
+        "util.py": b"TEXT = 'package'\n",
+        "parts/__init__.py": b"",
+        "parts/one.py": b"TEXT = 'package'\n",
+        "other/__init__.py": b"TEXT = 'package'\n",
+        "app.py": b"raise SystemExit('run in the layer')\n",
+    }
+    program = """
+import json, other, parts.one, shadow, sys, util
+
+def on_client_request():
+    return [util.TEXT, parts.one.TEXT, other.TEXT, shadow.TEXT, json.dumps(1), sys.modules["app"].__file__]
+"""
+    own = {
+        "app.py": program,
+        "util.py": "TEXT = 'own'\n",
+        "parts/__init__.py": "",
+        "parts/one.py": "TEXT = 'own'\n",
+        "other/data.txt": "no module",
+        "json.py": "dumps = None\n",
+        "requirements.txt": "shadow\n",
+    }
+    with serving(LocalIndex()) as index:
+        index.add("shadow", wheel("shadow", "1.0", package))
+        monkeypatch.setenv("DAYFLY_INDEX", index.url)
+        sandboxes.publish("shadow", own)
+    found = json.loads(sandboxes.ask("shadow", GET).text)
+    assert found == ["own", "own", "package", "package", "1", "/app/app.py"]
 
 
 # Requests ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dayfly.errors import BuildError
 from dayfly.toolchain.source import Source
 
 ENTRY = "app.py"
+_MODULE = "app"
 
 _NATIVE = {".so", ".pyd", ".dll", ".dylib"}
 _NOT_LOADED = {CONFIG_NAME}
@@ -25,15 +26,18 @@ def tenant_bundle(source: Source, environment: Mapping[str, str], secrets: Seque
         if PurePosixPath(name).suffix.lower() in _NATIVE:
             raise BuildError(f"{name}: native code does not run in a sandbox; take it out, or use plain Python")
     files = {name: content for name, content in source.files.items() if name not in _NOT_LOADED}
-    head: dict[str, object] = {"kind": "tenant", "name": "app", "environ": environment, "secrets": list(secrets)}
+    head: dict[str, object] = {"kind": "tenant", "name": _MODULE, "environ": environment, "secrets": list(secrets)}
     # Frameworks make a static file's ETag of its time and size: without a time, a new release's file could pass for
     # the old one.
     return _encoded(head | {"time": source.modified_s}, files)
 
 
 def layer_bundle(files: Mapping[str, bytes], imports: Sequence[str]) -> bytes:
-    """Return the octets of a package layer: unpacked packages, and the modules to import before it is frozen."""
-    return _encoded({"kind": "layer", "imports": list(imports)}, files)
+    """Return the octets of a package layer: unpacked packages, and the modules to import before it is frozen.
+
+    A package's own `app` is not: each program has another one.
+    """
+    return _encoded({"kind": "layer", "imports": [name for name in imports if name != _MODULE]}, files)
 
 
 def _encoded(head: dict[str, object], files: Mapping[str, bytes]) -> bytes:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import zlib
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,9 @@ from dayfly.handler.asgi import run
 from . import captures, environment, fresh, host, levers, origin, patterns
 from .building import tree
 from .report import report
+
+_of_base: set[str] = set()
+"""Modules that the base has imported: no file of a release hides them."""
 
 _REHEARSALS = 20
 _REHEARSAL = """
@@ -98,6 +102,7 @@ def rehearse() -> None:
     for _ in range(_REHEARSALS):
         load(json.dumps(head).encode() + b"\n" + octets)
         _forget(head)
+    _of_base.update(sys.modules)
 
 
 def _forget(head: dict[str, Any]) -> None:
@@ -131,6 +136,7 @@ def _load_layer(head: dict[str, Any]) -> dict[str, Any]:
 
 def _load_tenant(head: dict[str, Any]) -> dict[str, Any]:
     environment.load(head.get("environ", {}), head.get("secrets", []))
+    _make_way(name for name, _ in head["files"])
     module = _execute(head.get("name", "app"))
     entry = make_entry(module)
     direct = entry.direct
@@ -143,9 +149,16 @@ def _load_tenant(head: dict[str, Any]) -> dict[str, Any]:
     return {"interface": entry.interface}
 
 
+def _make_way(files: Iterable[str]) -> None:
+    """Forget what packages imported under names of the release's own modules, which come first on the path."""
+    tops = {file.removesuffix("/__init__.py").removesuffix(".py") for file in files if file.endswith(".py")}
+    for name in list(sys.modules):
+        if name.partition(".")[0] in tops and name not in _of_base:
+            del sys.modules[name]
+
+
 def _execute(name: str) -> ModuleType:
     """Import the tenant's module, and let it prepare itself."""
-    sys.modules.pop(name, None)
     __import__(name)
     module = sys.modules[name]
     on_init = getattr(module, "on_init", None)
