@@ -135,6 +135,24 @@ def test_a_layer_is_shared_and_says_what_it_could_not_import(sandboxes: Sandboxe
     assert snapshot.facts["captured"] == []
 
 
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("while True: pass\n", "more CPU time than the limit allows"),
+        ("import os\nos._exit(0)\n", "the interpreter was ended from inside"),
+    ],
+    ids=["endless", "exit"],
+)
+def test_a_package_that_ends_its_layer_is_named(sandboxes: Sandboxes, source: str, reason: str) -> None:
+    """By what was imported last."""
+    base = Workshop().bases.base(sandboxes.core, lambda *_: None).directory
+    bundle = layer_bundle({"good.py": b"", "evil.py": source.encode(), "late.py": b""}, ["good", "evil", "late"])
+    limits = LIMITS.model_copy(update={"init_cpu_ns_max": 300_000_000})
+    with pytest.raises(InitFailed, match=reason) as caught:
+        sandboxes.core.freeze_on(base, bundle, limits)
+    assert [line for line in str(caught.value).splitlines() if "importing" in line][-1].strip() == "importing `evil`"
+
+
 def test_a_programs_own_modules_come_before_those_of_packages(
     sandboxes: Sandboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

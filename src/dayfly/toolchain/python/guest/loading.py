@@ -14,7 +14,7 @@ from typing import Any
 from dayfly.handler import EntryError, frameworks, make_entry
 from dayfly.handler.asgi import run
 
-from . import captures, environment, fresh, host, levers, origin, patterns
+from . import captures, environment, fresh, host, levers, origin, output, patterns
 from .building import tree
 from .report import report
 
@@ -124,6 +124,8 @@ def _load_layer(head: dict[str, Any]) -> dict[str, Any]:
     """
     failed = []
     for name in head.get("imports", ()):
+        # The last words, if this import does not end: the host shows the log then.
+        host.calls.log(output.DEBUG, f"importing `{name}`")
         try:
             __import__(name)
         except Exception as error:  # noqa: BLE001 - whatever a package raises
