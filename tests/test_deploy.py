@@ -267,7 +267,7 @@ def test_a_bundle_has_variables_and_the_names_of_secrets(house: House, make_tena
         "time": 1_700_000_002,
         "files": [["app.py", len(PYTHON["app.py"])], ["page.html", 3]],
     }
-    assert content == PYTHON["app.py"].encode() + b"<p>"
+    assert content == PYTHON["app.py"].encode() + bytes(64) + b"<p>" + bytes(64)
 
 
 def test_a_tenant_gets_the_secrets_that_it_names(house: House, make_tenant: Callable[..., Path]) -> None:

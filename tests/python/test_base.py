@@ -33,9 +33,9 @@ def start():
     _dayfly.set_entry(lambda: ("text/plain", "a base"), 0, ())
 
 
-def load(bundle):
+def load():
     names = {"host": host}
-    exec(bundle.decode(), names)
+    exec(host.take(int(host.head())).decode(), names)
     host.set_entry(names["answer"], names.get("takes", 0), names.get("parts", ()), *names.get("direct", ()))
     return "application/json", json.dumps({"captured": host.captured()})
 
@@ -93,6 +93,12 @@ def call(place: Path, parent: Path, core: NativeCore) -> "Call":
     return Call(place, parent, core)
 
 
+def bundle_of(source: str) -> bytes:
+    """Return the bundle of a source: a line with its length, the source, and the room after it."""
+    octets = source.encode()
+    return f"{len(octets)}\n".encode() + octets + bytes(64)
+
+
 class Call:
     """Loads the source of an entry and gives what it answers: status and body, or what the log has."""
 
@@ -104,7 +110,7 @@ class Call:
 
     def __call__(self, source: str, **request: object) -> tuple[int, list[str]]:
         """Load and call."""
-        snapshot = self._core.freeze_on(self._parent, source.encode(), LIMITS)
+        snapshot = self._core.freeze_on(self._parent, bundle_of(source), LIMITS)
         self.facts = snapshot.facts
         directory = _written(self._place, snapshot, self._parent.name)
         answer = self._core.rehearse(directory, "base.localhost", [SampleRequest(**request)], {})[0]  # type: ignore[arg-type]
@@ -257,7 +263,9 @@ def answer():
 
 def test_the_same_bundle_is_the_same_snapshot(parent: Path, core: NativeCore) -> None:
     """Octet by octet."""
-    bundle = b"import json\ntable = {str(i): i for i in range(1000)}\ndef answer():\n    return 'text/plain', ''"
+    bundle = bundle_of(
+        "import json\ntable = {str(i): i for i in range(1000)}\ndef answer():\n    return 'text/plain', ''"
+    )
     assert core.freeze_on(parent, bundle, LIMITS).image == core.freeze_on(parent, bundle, LIMITS).image
 
 
@@ -314,12 +322,12 @@ def test_ending_the_interpreter_ends_the_request(call: Call) -> None:
 def test_a_bundle_that_fails_says_why(parent: Path, core: NativeCore) -> None:
     """The traceback is the reason for which the release is refused."""
     with pytest.raises(InitFailed, match="ZeroDivisionError"):
-        core.freeze_on(parent, b"1 / 0", LIMITS)
+        core.freeze_on(parent, bundle_of("1 / 0"), LIMITS)
 
 
 def test_a_program_has_the_memory_that_its_own_limit_gives(parent: Path, core: NativeCore, place: Path) -> None:
     """Below what the base was made for."""
-    bundle = b"def answer():\n    bytearray(24 << 20)\n    return 'text/plain', ''"
+    bundle = bundle_of("def answer():\n    bytearray(24 << 20)\n    return 'text/plain', ''")
     for limit, status in ((PYTHON_MEMORY_BYTES, 200), (32 << 20, 507)):
         limits = LIMITS.model_copy(update={"memory_bytes_max": limit})
         directory = _written(place, core.freeze_on(parent, bundle, limits), parent.name)

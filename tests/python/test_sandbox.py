@@ -51,6 +51,30 @@ def test_the_same_bundle_is_the_same_delta(sandboxes: Sandboxes) -> None:
     assert len(first.image) <= 1_500_000
 
 
+@pytest.mark.parametrize("sizes", [[23 << 20], [1 << 20] * 22, [20_000] * 1000], ids=["one", "some", "many"])
+def test_files_are_in_memory_once(sandboxes: Sandboxes, sizes: list[int]) -> None:
+    """Up to the documented limit; a request that reads one whole does not copy it."""
+    program = """
+def on_client_request():
+    first, again = open("0.txt", "rb").read(), open("0.txt", "rb").read()
+    return [first is again, len(first), first[:1].decode(), first[-1:].decode()]
+"""
+    letters = "abcdefghijklmnopqrstuvw"
+    files = {f"{number}.txt": letters[number % 23] * size for number, size in enumerate(sizes)}
+    name = f"files-{len(sizes)}"
+    deployed = sandboxes.publish(name, {"app.py": program, **files})
+    assert deployed.snapshot
+    assert len(deployed.snapshot.image) - sum(sizes) < 1_500_000
+    assert json.loads(sandboxes.ask(name, GET).text) == [True, sizes[0], "a", "a"]
+
+
+def test_files_that_do_not_fit_are_refused_with_what_to_do(sandboxes: Sandboxes) -> None:
+    """Where packages, or a limit of its own, leave a program less."""
+    files = {"app.py": HELLO, "data.txt": "x" * (12 << 20)}
+    with pytest.raises(InitFailed, match=r"do not fit into memory beside CPython and packages; take files or packages"):
+        sandboxes.publish("little", files, LIMITS.model_copy(update={"memory_bytes_max": 40 << 20}))
+
+
 REFUSED = {
     "syntax": (
         "def f(:\n    pass\n",

@@ -1,4 +1,4 @@
-"""What a base loads: one line of JSON, then the contents of the files, one after the other."""
+"""What a base loads: one line of JSON, then the contents of the files, with some room after each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,9 @@ from dayfly.toolchain.source import Source
 
 ENTRY = "app.py"
 _MODULE = "app"
+
+_ROOM = bytes(64)
+"""After each file: what an object of the guest has beside its content."""
 
 _NATIVE = {".so", ".pyd", ".dll", ".dylib"}
 _NOT_LOADED = {CONFIG_NAME}
@@ -41,7 +44,13 @@ def layer_bundle(files: Mapping[str, bytes], imports: Sequence[str]) -> bytes:
 
 
 def _encoded(head: dict[str, object], files: Mapping[str, bytes]) -> bytes:
-    """Write always in the same way: same files, same octets, same release."""
-    head["files"] = [[name, len(content)] for name, content in sorted(files.items())]
+    """Write always in the same way: same files, same octets, same release.
+
+    The guest takes files from the end, each into the place of the one before, so they become smaller; what is left is
+    the first one, the largest, which needs no room for a copy (`glue.c`).
+    """
+    *others, largest = sorted(files.items(), key=lambda file: (len(file[1]), file[0])) or [("", b"")]
+    ordered = [largest, *others] if files else []
+    head["files"] = [[name, len(content)] for name, content in ordered]
     line = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
-    return b"\n".join([line, b"".join(content for _, content in sorted(files.items()))])
+    return b"".join([line, b"\n", *(part for _, content in ordered for part in (content, _ROOM))])

@@ -534,6 +534,60 @@ static object *set_entry(object *self, object *const *arguments, ptrdiff_t count
     return &_Py_NoneStruct;
 }
 
+/* -- the bundle that is being loaded: it shrinks while parts are taken from its end, so that no content is there twice.
+
+       | largest      | small | medium | large |        large is copied, and given back
+       | largest      | small | medium |........        medium is copied to where large was, and given back
+       | largest      |......................           the bundle is the largest now, and is not copied
+
+   Each part is followed by room for the head of an object, so that the next one fits into its place. */
+
+enum { PART_ROOM = 64 };
+
+static object *bundle;
+
+static int shorten(ptrdiff_t length) {
+    char *octets = PyBytes_AsString(bundle);
+    /* Zeros are no part of a snapshot, and nothing may come to lie here any more. */
+    memset(octets + length, 0, (size_t)(PyBytes_Size(bundle) - length));
+    return _PyBytes_Resize(&bundle, length);
+}
+
+static object *head(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    ptrdiff_t length = 0, size = bundle ? PyBytes_Size(bundle) : 0;
+    char *octets = bundle ? PyBytes_AsString(bundle) : NULL;
+    while (length < size && octets[length] != '\n')
+        length++;
+    if (length == size)
+        return PyErr_SetString(PyExc_ValueError, "the bundle has no line"), NULL;
+    object *line = PyBytes_FromStringAndSize(octets, length);
+    if (line == NULL)
+        return NULL;
+    memmove(octets, octets + length + 1, (size_t)(size - length - 1));
+    return shorten(size - length - 1) ? release(line), NULL : line;
+}
+
+static object *take(object *self, object *const *arguments, ptrdiff_t count) {
+    long long size;
+    (void)self;
+    ptrdiff_t all = bundle ? PyBytes_Size(bundle) : 0;
+    if (integer(arguments, count, 0, &size))
+        return NULL;
+    if (size < 0 || size > all - PART_ROOM)
+        return PyErr_SetString(PyExc_ValueError, "the bundle has not so many octets"), NULL;
+    ptrdiff_t rest = all - PART_ROOM - (ptrdiff_t)size;
+    if (rest == 0) {
+        if (shorten((ptrdiff_t)size))
+            return NULL;
+        object *last = bundle;
+        bundle = NULL;
+        return last;
+    }
+    object *taken = PyBytes_FromStringAndSize(PyBytes_AsString(bundle) + rest, (ptrdiff_t)size);
+    return taken && shorten(rest) ? release(taken), NULL : taken;
+}
+
 static struct method methods[] = {
     { "log", log_text, METH_FASTCALL, "log(level: int, text: str)\nOne line for the tenant's log." },
     { "clock", clock, METH_FASTCALL, "clock(which: int) -> int\nNanoseconds: 0 real time, 1 a steady clock." },
@@ -542,6 +596,8 @@ static struct method methods[] = {
     { "body", body, METH_FASTCALL, "body(offset: int, n: int) -> bytes\nContent of the request that is not in the frame." },
     { "part", part_of_frame, METH_FASTCALL, "part(index: int) -> str | bytes\nPart of the request." },
     { "fields", fields_of_frame, METH_FASTCALL, "fields() -> list[tuple[str, str]]\nHeader fields of the request." },
+    { "head", head, METH_FASTCALL, "head() -> bytes\nThe first line of the bundle, which it has no longer then." },
+    { "take", take, METH_FASTCALL, "take(n: int) -> bytes\nThe last part of the bundle, which it has no longer then." },
     { "freezing", freezing, METH_FASTCALL, "freezing() -> bool\nTrue until the snapshot is taken." },
     { "later", call_later, METH_FASTCALL, "later(callable)\nCall it once when the entry has returned." },
     { "watch", watch, METH_FASTCALL, "watch(callable or None)\nCall it with what is drawn while freezing." },
@@ -603,10 +659,16 @@ EXPORT("dayfly_init") void dayfly_init(void) {
 }
 
 EXPORT("dayfly_reserve") void *dayfly_reserve(uint32_t length) {
-    void *bundle = malloc(length ? length : 1);
-    if (bundle == NULL)
+    static const char too_large[] =
+        "the files do not fit into memory beside CPython and packages; "
+        "take files or packages out, or raise memory_bytes_max if it is below 64 MiB";
+    release(bundle);
+    bundle = PyBytes_FromStringAndSize(NULL, (ptrdiff_t)length);
+    if (bundle == NULL) {
+        host_log(LEVEL_ERROR, too_large, sizeof too_large - 1);
         __builtin_trap();
-    return bundle;
+    }
+    return PyBytes_AsString(bundle);
 }
 
 /* A copy that outlives what Python releases. */
@@ -618,18 +680,16 @@ static struct text copied(struct text text) {
     return (struct text){ copy, text.length };
 }
 
-EXPORT("dayfly_load") struct reply *dayfly_load(char *bundle, uint32_t length) {
-    object *octets = PyBytes_FromStringAndSize(bundle, (ptrdiff_t)length);
-    free(bundle);
-    object *load = octets ? PyObject_GetAttrString(guest, "load") : NULL;
-    object *result = load ? PyObject_CallOneArg(load, octets) : NULL;
+EXPORT("dayfly_load") struct reply *dayfly_load(const char *octets, uint32_t length) {
+    (void)octets, (void)length; /* of what `dayfly_reserve` made */
+    object *result = call("load");
     end();
+    release(bundle);
+    bundle = NULL;
     struct reply *reply = answer(result);
     reply->body = copied(reply->body);
     reply->error = copied(reply->error);
     release(result);
-    release(load);
-    release(octets);
     if (reply->status)
         must(call("settle"));
     return &hot->reply;

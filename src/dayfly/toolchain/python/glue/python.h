@@ -88,6 +88,7 @@ object *PyBool_FromLong(long);
 object *PyBytes_FromStringAndSize(const char *octets, ptrdiff_t length);
 char *PyBytes_AsString(object *);
 ptrdiff_t PyBytes_Size(object *);
+int _PyBytes_Resize(object **, ptrdiff_t length);
 
 object *PyUnicode_DecodeLatin1(const char *octets, ptrdiff_t length, const char *errors);
 object *PyUnicode_FromStringAndSize(const char *octets, ptrdiff_t length);
@@ -111,6 +112,7 @@ void *malloc(size_t);
 void free(void *);
 void *memcpy(void *restrict, const void *restrict, size_t);
 void *memset(void *, int, size_t);
+void *memmove(void *to, const void *from, size_t size);
 void *memchr(const void *, int, size_t);
 
 static inline object *keep(object *value) {

@@ -28,11 +28,11 @@ def start() -> None:
     starting.start(_dayfly)
 
 
-def load(bundle: bytes) -> tuple[str, str] | str:
-    """Load a bundle. Return what became of it as JSON, or the text of the error."""
-    from . import loading
+def load() -> tuple[str, str] | str:
+    """Load the bundle. Return what became of it as JSON, or the text of the error."""
+    from . import host, loading
 
-    return loading.load(bundle)
+    return loading.load(host.calls)
 
 
 def settle() -> None:

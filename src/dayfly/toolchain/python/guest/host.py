@@ -10,6 +10,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
+class Bundle(Protocol):
+    """What is to be loaded, taken bit by bit."""
+
+    def head(self) -> bytes:
+        """Return the first line, which it has no longer then."""
+
+    def take(self, size: int, /) -> bytes:
+        """Return the last part, which has this size and is no longer there then."""
+
+
 class Calls(Protocol):
     """The functions of `_dayfly`."""
 

@@ -21,6 +21,11 @@ from .report import report
 _of_base: set[str] = set()
 """Modules that the base has imported: no file of a release hides them."""
 
+_TOO_LARGE = (
+    "the files do not fit into memory beside CPython and packages; "
+    "take files or packages out, or raise memory_bytes_max if it is below 64 MiB"
+)
+
 _REHEARSALS = 20
 _REHEARSAL = """
 import json
@@ -40,11 +45,9 @@ def on_client_request():
 class Bundle:
     """What is to be loaded: one line of JSON that says what follows, and the contents of the files."""
 
-    def __init__(self, octets: bytes) -> None:
-        end = octets.index(b"\n")
-        self.head: dict[str, Any] = json.loads(octets[:end])
+    def __init__(self, octets: host.Bundle) -> None:
+        self.head: dict[str, Any] = json.loads(octets.head())
         self._octets = octets
-        self._begin = end + 1
 
     @property
     def is_layer(self) -> bool:
@@ -52,24 +55,38 @@ class Bundle:
         return bool(self.head["kind"] == "layer")
 
     def mount(self) -> None:
-        """Put the files into the tree."""
+        """Put the files into the tree, from the last one on: the bundle becomes smaller with each."""
         root = origin.PACKAGES if self.is_layer else origin.RELEASE
-        at = self._begin
         time_ns = int(self.head.get("time", 0) * 1_000_000_000) or None
-        for name, size in self.head["files"]:
-            content, packed_size = self._octets[at : at + size], None
+        for name, size in reversed(self.head["files"]):
+            content, packed_size = self._octets.take(size), None
             if self.is_layer and name.endswith(".py"):
                 content, packed_size = zlib.compress(content), size  # read again for tracebacks, if ever
             tree.mount(f"{root}/{name}", content, packed_size=packed_size, time_ns=time_ns)
-            at += size
         importlib.invalidate_caches()
 
 
-def load(octets: bytes) -> tuple[str, str] | str:
+class _Octets:
+    """The bundle of a rehearsal."""
+
+    def __init__(self, head: bytes, content: bytes) -> None:
+        self._head = head
+        self._content = content
+
+    def head(self) -> bytes:
+        return self._head
+
+    def take(self, size: int, /) -> bytes:
+        at = len(self._content) - size
+        taken, self._content = self._content[at:], self._content[:at]
+        return taken
+
+
+def load(octets: host.Bundle) -> tuple[str, str] | str:
     """Load a bundle; return what became of it as JSON, or the text of the error."""
     bundle = Bundle(octets)
     try:
-        bundle.mount()
+        _mount(bundle)
         facts = _load_layer(bundle.head) if bundle.is_layer else _load_tenant(bundle.head)
     except EntryError as error:
         return f"{error}\n"
@@ -79,6 +96,13 @@ def load(octets: bytes) -> tuple[str, str] | str:
     _read_sources()
     patterns.prepare()
     return "application/json", json.dumps({"captured": captures.take()} | facts)
+
+
+def _mount(bundle: Bundle) -> None:
+    try:
+        bundle.mount()
+    except MemoryError:
+        raise EntryError(_TOO_LARGE) from None
 
 
 def _read_sources() -> None:
@@ -100,7 +124,7 @@ def rehearse() -> None:
         "files": [["app.py", len(octets)]],
     }
     for _ in range(_REHEARSALS):
-        load(json.dumps(head).encode() + b"\n" + octets)
+        load(_Octets(json.dumps(head).encode(), octets))
         _forget(head)
     _of_base.update(sys.modules)
 
