@@ -294,6 +294,24 @@ def test_what_cannot_be_a_python_program_is_refused(house: House, make_tenant: C
     assert house.core.frozen == []
 
 
+def test_what_does_not_fit_is_refused_beforehand(
+    house: House, index: LocalIndex, make_tenant: Callable[..., Path]
+) -> None:
+    """A message says what is too large; the largest file is never copied, others are, one at a time."""
+    large = {**PYTHON, "one.bin": "1" * (13 << 20), "two.bin": "2" * (7 << 20)}
+    with pytest.raises(
+        BuildError, match=r"its files have 20.0 MiB \(`one.bin` 13.0 and `two.bin` 7.0\), and .* 24 MiB"
+    ):
+        house.deploy(make_tenant("one", large))
+    house.deploy(make_tenant("two", {**PYTHON, "one.bin": "1" * (23 << 20)}))
+    house.deploy(make_tenant("three", {**PYTHON, **{f"{number}.bin": "1" * (1 << 20) for number in range(22)}}))
+    index.add("web", wheel("web", "1.0", {"web.py": b"#" * (25 << 20)}))
+    with pytest.raises(
+        PackagesRefused, match=r"the packages: its files have 25.0 MiB \(`web.py` 25.0 and .*; take packag"
+    ):
+        house.deploy(make_tenant("four", WEB))
+
+
 def test_a_failed_load_leaves_the_old_release(
     house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
