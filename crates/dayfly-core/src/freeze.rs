@@ -12,6 +12,7 @@ use crate::release::Release;
 use crate::reply;
 use crate::residency::Lease;
 use crate::sandbox::Sandbox;
+use dayfly_sys::PAGE_BYTES;
 use dayfly_sys::guest::Guest;
 use dayfly_sys::image::SealedImage;
 use dayfly_wasm::abi::{WASM_PAGE_BYTES, export, takes};
@@ -229,9 +230,23 @@ impl Freezing {
         let record = self.call::<(u32, u32), u32>(export::LOAD, (at, bytes))?;
         let facts = self.read_facts(record)?;
         let takes = self.save()?;
+        self.require_writes_within_memory()?;
         let memory_bytes = base.layout().memory_bytes;
         let delta = Delta::new(*base.image_sha256(), memory_bytes, self.guest.changed_pages());
         Ok((delta, takes, facts))
+    }
+
+    /// A store beyond the size of memory does not trap, and would be kept in every slot: up to the base's limit, whatever
+    /// the tenant's is.
+    fn require_writes_within_memory(&mut self) -> Result<(), Error> {
+        let size = self.places.size(self.guest.context());
+        let beyond = size.div_ceil(PAGE_BYTES)..self.places.host_page_offset / PAGE_BYTES;
+        let found = self.guest.changed_pages().map(|(page, _)| page as usize).find(|page| beyond.contains(page));
+        let Some(page) = found else { return Ok(()) };
+        Err(Error::Refused(format!(
+            "start-up wrote near octet {} of its memory, which has {size}: `memory.grow` comes first",
+            page * PAGE_BYTES
+        )))
     }
 
     /// The limit of the bundle's tenant, in a program that was made for at least as much.

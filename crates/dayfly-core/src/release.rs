@@ -473,11 +473,8 @@ impl Parts<'_> {
     fn check(&self) -> Result<(), Error> {
         let (layout, limit) = (&self.layout, self.limits.memory_bytes_max);
         let expected = layout.host_page_offset.checked_add(abi::WASM_PAGE_BYTES);
-        // The limit of a release that stands on another one is in its memory.
-        let limit_fits = match self.parent {
-            None => layout.host_page_offset == limit,
-            Some(_) => (1..=layout.host_page_offset).contains(&limit),
-        };
+        // That of a release that stands on another one is in its memory: `check_limit`.
+        let limit_fits = self.parent.is_some() || layout.host_page_offset == limit;
         let memory_fits = expected == Some(layout.memory_bytes)
             && limit_fits
             && layout.memory_bytes <= 1 << 32
@@ -512,16 +509,32 @@ impl Parts<'_> {
         {
             return Err(self.damaged("the image is a delta on another one than its parent's"));
         }
-        decoded.seal(parent).map_err(|failed| failed.of(&self.digest))
+        let image = decoded.seal(parent).map_err(|failed| failed.of(&self.digest))?;
+        if parent.is_some() { self.check_limit(&image).map(|()| image) } else { Ok(image) }
+    }
+
+    /// The program looks at the limit in its memory, people at the one in the manifest.
+    fn check_limit(&self, image: &SealedImage) -> Result<(), Error> {
+        let (limit, most) = (self.limits.memory_bytes_max, self.layout.host_page_offset);
+        let held = pages_in_cell(image, most + abi::LIMIT_CELL_OFFSET);
+        if limit <= most && held == limit / abi::WASM_PAGE_BYTES {
+            return Ok(());
+        }
+        Err(self.damaged("the memory limit of the manifest is not that of the image"))
     }
 
     /// Octets of memory that the guest has in this image.
     fn guest_bytes(&self, image: &SealedImage) -> usize {
-        let offset = self.layout.size_cell_offset as usize;
-        let page = image.octets((offset / PAGE_BYTES) as u32);
-        let cell = page[offset % PAGE_BYTES..].first_chunk().copied().map_or(0, u32::from_le_bytes);
-        (u64::from(cell) * abi::WASM_PAGE_BYTES).min(self.layout.host_page_offset) as usize
+        let pages = pages_in_cell(image, self.layout.size_cell_offset);
+        (pages * abi::WASM_PAGE_BYTES).min(self.layout.host_page_offset) as usize
     }
+}
+
+/// A cell that holds a number of pages of 64 KiB.
+fn pages_in_cell(image: &SealedImage, offset: u64) -> u64 {
+    let offset = offset as usize;
+    let page = image.octets((offset / PAGE_BYTES) as u32);
+    page[offset % PAGE_BYTES..].first_chunk().copied().map_or(0, u32::from_le_bytes).into()
 }
 
 /// An image file, read.

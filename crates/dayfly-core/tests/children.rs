@@ -16,7 +16,8 @@ use support::{Bench, Numbers, ask, protections, record, record_with};
 /// A base of 2 MiB, half of which its start-up fills. A bundle `x...` is what its requests answer, behind what the base
 /// had been told before, and behind the number of requests that the instance has seen. The first octet of a bundle:
 /// `!` fails with the rest as the reason, `#` traps, `@` runs for ever, `+` grows until it may not, and traps; `?` tells
-/// no facts; `>` is answered by requests that overflow the stack, `<` by such that grow until they may not, and fail.
+/// no facts; `>` is answered by requests that overflow the stack, `<` by such that grow until they may not, and fail;
+/// `^` writes behind its memory.
 const BASE: &str = r#"(module
     (import "dayfly" "log" (func $log (param i32 i32 i32)))
     (memory (export "memory") 32)
@@ -73,6 +74,7 @@ const BASE: &str = r#"(module
         (if (i32.eq (local.get $first) (i32.const 0x40)) (then (loop $ever (br $ever))))
         (if (i32.eq (local.get $first) (i32.const 0x2b)) (then (call $grow) (unreachable)))
         (if (i32.eq (local.get $first) (i32.const 0x3f)) (then (return (call $reply (i32.const 200) (i32.const 600) (i32.const 10)))))
+        (if (i32.eq (local.get $first) (i32.const 0x5e)) (then (i32.store (i32.const 5000000) (i32.const 1))))
         (global.set $first (local.get $first))
         (call $scatter (local.get $first))
         (if (i32.eqz (global.get $text)) (then (global.set $text (local.get $at))))
@@ -258,6 +260,14 @@ fn the_memory_limit_is_the_childs() {
 }
 
 #[test]
+fn what_loading_writes_behind_the_memory_is_refused() {
+    let base = Base::unchecked();
+    let refused = base.freeze("^");
+    assert!(matches!(&refused, Err(Error::Refused(text)) if text.contains("octet 4997120")), "{refused:?}");
+    assert_eq!(ask(&mut Sandbox::new(&base.child("other")).expect("a sandbox"), "").as_deref(), Ok("1other"));
+}
+
+#[test]
 fn an_overflow_of_the_stack_ends_the_childs_request_only() {
     for base in Base::checked() {
         let (deep, other) = (base.child(">"), base.child("other"));
@@ -304,7 +314,7 @@ fn a_child_that_does_not_fit_its_parent_is_damaged() {
         (&|manifest| manifest.code_sha256 = Some("0".repeat(64)), "either code or a parent"),
         (&|manifest| manifest.parent = Some(stranger.clone()), "contradicts that of its parent"),
         (&|manifest| manifest.parent = Some(sister.clone()), "delta on another one"),
-        (&|manifest| manifest.limits.memory_bytes_max = 17 << 20, "contradicts itself"),
+        (&|manifest| manifest.limits.memory_bytes_max = 15 << 20, "memory limit"),
     ];
     for (change, expected) in changes {
         let found = reason(&record(&base.bench, &snapshot, change));

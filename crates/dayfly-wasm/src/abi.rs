@@ -181,6 +181,8 @@ pub const HOSTCALLS: [Hostcall; 6] = {
 
 /// Octets of a page of linear memory.
 pub const WASM_PAGE_BYTES: u64 = 64 << 10;
+/// Offset in a base's host page of the cell of [`export::LIMIT`].
+pub const LIMIT_CELL_OFFSET: u64 = 8;
 /// Offset in the host page (the last page of memory) at which the request frame begins; the cells lie before it.
 pub const FRAME_OFFSET: u64 = 8 << 10;
 /// Octets that frame and what it points to may take: the rest of the host page. The longest head that is accepted

@@ -6,7 +6,7 @@ use super::code::CodeRewriter;
 use super::limits;
 use super::survey::Survey;
 use crate::Error;
-use crate::abi::{FRAME_OFFSET, WASM_PAGE_BYTES};
+use crate::abi::{FRAME_OFFSET, LIMIT_CELL_OFFSET, WASM_PAGE_BYTES};
 
 /// One global and its place.
 #[derive(Clone, Copy)]
@@ -40,6 +40,11 @@ impl Cells {
             cells.push(Cell { global, ty, offset });
             free = offset + bytes;
         }
+        let limit = cells.iter().find(|cell| Some(cell.global) == code.added.limit);
+        assert!(
+            limit.is_none_or(|cell| cell.offset == host_page_offset + LIMIT_CELL_OFFSET),
+            "hosts look for it there"
+        );
         limits::cell_bytes(free - host_page_offset, FRAME_OFFSET)?;
         Ok(Cells { host_page_offset, cells })
     }
