@@ -625,6 +625,36 @@ mod tests {
         assert_eq!(shown(&many), (0..4000).map(expected).collect::<Vec<u8>>());
     }
 
+    /// What the kernel says of the mappings within a range.
+    fn smaps(base: usize, bytes: usize, field: &str) -> Vec<String> {
+        let text = std::fs::read_to_string("/proc/self/smaps").expect("the kernel tells");
+        let (mut within, mut found) = (false, Vec::new());
+        for line in text.lines() {
+            let start = line.split_once('-').and_then(|(start, _)| usize::from_str_radix(start, 16).ok());
+            within = start.map_or(within, |start| (base..base + bytes).contains(&start));
+            found.extend(line.strip_prefix(field).filter(|_| within).map(|value| value.trim().to_owned()));
+        }
+        found
+    }
+
+    #[test]
+    fn a_copied_page_takes_a_page_where_huge_ones_are_given_unasked() {
+        const HUGE: usize = 512;
+        let parent = image(32 * HUGE, &[(0, 1)]);
+        let scattered: Vec<(u32, u8)> = (1..31).map(|at| (at * HUGE as u32, 2)).collect();
+        let child = over(&parent, &scattered);
+        assert_eq!(child.copied().len(), 30);
+        let space = Reservation::new(child.bytes()).expect("address space");
+        // SAFETY: the reservation is ours alone, and nothing refers to it yet.
+        map::emulation::with_huge_pages(|| unsafe { child.map_at(space.base()).expect("it can be mapped") });
+        let of = |field| smaps(space.base() as usize, space.bytes(), field);
+        let sizes = of("Rss:");
+        let kib = |size: &String| size.trim_end_matches(" kB").parse::<usize>().expect("a number");
+        assert!(sizes.iter().map(kib).sum::<usize>() <= 40 * 4, "{sizes:?}");
+        let flags = of("VmFlags:");
+        assert!(!flags.iter().any(|flags| flags.split(' ').any(|flag| flag == "hg")), "{flags:?}");
+    }
+
     #[test]
     fn so_many_images_stand_on_each_other_and_no_more() {
         let mut image = image(1, &[]);

@@ -64,14 +64,23 @@ pub(crate) unsafe fn clear(at: *mut u8, bytes: usize) -> io::Result<()> {
     unsafe { mm::mmap_anonymous(at.cast(), bytes, ProtFlags::empty(), flags).map(drop) }
 }
 
-/// Replaces `[at, at + bytes)` by zero pages that can be read, and written if `writable` or after [`protect`].
+/// Replaces `[at, at + bytes)` by zero pages that can be read, and written if `writable` or after [`protect`]. Small pages:
+/// where the system gives huge ones unasked, each page that is written would take 2 MiB.
 ///
 /// # Safety
 /// As for [`clear`].
 pub(crate) unsafe fn map_zero(at: *mut u8, bytes: usize, writable: bool) -> io::Result<()> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
     // SAFETY: the caller owns the range; see above.
-    unsafe { mm::mmap_anonymous(at.cast(), bytes, access(writable), flags).map(drop) }
+    unsafe { mm::mmap_anonymous(at.cast(), bytes, access(writable), flags)? };
+    #[cfg(test)]
+    emulation::huge_pages(at, bytes);
+    // SAFETY: the range was mapped just now; advice changes none of its octets.
+    match unsafe { mm::madvise(at.cast(), bytes, mm::Advice::LinuxNoHugepage) } {
+        // A kernel that has no huge pages knows no such advice.
+        Err(io::Errno::INVAL) => Ok(()),
+        result => result,
+    }
 }
 
 /// Replaces `[at, at + bytes)` by a private view of `file`.
@@ -120,4 +129,29 @@ pub(crate) unsafe fn protect(at: *mut u8, bytes: usize, writable: bool) -> io::R
 pub(crate) unsafe fn discard(at: *mut u8, bytes: usize) -> io::Result<()> {
     // SAFETY: the caller owns the range; see above.
     unsafe { mm::madvise(at.cast(), bytes, mm::Advice::LinuxDontNeed) }
+}
+
+/// A system whose transparent huge pages are `always`, for the calling thread.
+#[cfg(test)]
+pub(crate) mod emulation {
+    use rustix::mm;
+    use std::cell::Cell;
+
+    thread_local! {
+        static ALWAYS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn with_huge_pages<R>(work: impl FnOnce() -> R) -> R {
+        ALWAYS.set(true);
+        let result = work();
+        ALWAYS.set(false);
+        result
+    }
+
+    pub(super) fn huge_pages(at: *mut u8, bytes: usize) {
+        if ALWAYS.get() {
+            // SAFETY: the caller has mapped the range just now; advice changes none of its octets.
+            unsafe { mm::madvise(at.cast(), bytes, mm::Advice::LinuxHugepage).ok() };
+        }
+    }
 }
