@@ -143,10 +143,19 @@ pub(crate) trait Protect: Sync {
         area.protect(&area.all(), false)
     }
 
-    /// Gives all pages back to the image and closes them: cheaper than one by one. Not for images that slots copy from.
+    /// Gives all pages back to the image and closes them: cheaper than one by one.
     fn close_all(&self, area: &Area) -> io::Result<()> {
         self.shut(area)?;
-        area.discard(&area.all())
+        area.discard(&area.all())?;
+        if area.image.copied().is_empty() { Ok(()) } else { self.copy_anew(area) }
+    }
+
+    /// Has what slots copy of the image copied to pages that are all closed and given back.
+    fn copy_anew(&self, area: &Area) -> io::Result<()> {
+        area.protect(&area.all(), true)?;
+        // SAFETY: `Slot` closes pages only with exclusive access to the memory; all of it is writable now.
+        unsafe { area.image.copy_to(area.base.cast(), area.all()) };
+        area.protect(&area.all(), false)
     }
 }
 

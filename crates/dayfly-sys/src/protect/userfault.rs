@@ -4,7 +4,7 @@
 //! mapping, and each piece of it is marked at the first write to it. The descriptor works in user mode only and answers
 //! a write by SIGBUS, so an unprivileged process may have it and no thread has to wait on it.
 
-use super::{Area, OnceLock, Ordering, Protect, Protection, Range, io};
+use super::{Area, Mprotect, OnceLock, Ordering, Protect, Protection, Range, io};
 use crate::PAGE_BYTES;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::ioctl;
@@ -147,6 +147,12 @@ impl Protect for Userfault {
         by_piece(area, pages, |piece, pages| {
             if area.watched[piece].load(Ordering::Relaxed) { self.mark(area, &pages, true) } else { Ok(()) }
         })
+    }
+
+    fn copy_anew(&self, area: &Area) -> io::Result<()> {
+        // Pages of files keep their marks when they are given back, and a write to a marked one is a signal.
+        self.mark(area, &area.all(), false)?;
+        Mprotect.copy_anew(area)
     }
 
     fn shut(&self, area: &Area) -> io::Result<()> {
