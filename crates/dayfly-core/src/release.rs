@@ -99,7 +99,16 @@ impl Release {
     /// # Errors
     /// `Damaged` if a file is missing or does not have its digest, `Refused` if the program cannot run here.
     pub fn load(directory: &Path, engine: &Engine, cache: &CodeCache) -> Result<Arc<Release>, Error> {
+        Release::load_below(0, directory, engine, cache)
+    }
+
+    /// The same for one that so many others, which are being loaded, stand on. Whoever writes manifests chooses how long
+    /// the chain is, and each link takes stack.
+    fn load_below(above: u32, directory: &Path, engine: &Engine, cache: &CodeCache) -> Result<Arc<Release>, Error> {
         let files = Files::open(directory);
+        if above >= GENERATIONS_MAX {
+            return Err(files.damaged(too_many_generations()));
+        }
         let manifest_json = files.read("manifest.json", &digest_of(&files.release).map_err(|e| files.damaged(e))?)?;
         let manifest: Manifest =
             serde_json::from_slice(&manifest_json).map_err(|error| files.damaged(format!("manifest.json: {error}")))?;
@@ -112,7 +121,8 @@ impl Release {
         let parent = match &manifest.parent {
             Some(parent) => {
                 hash(parent)?;
-                Some(Release::load_shared(&directory.with_file_name(parent), engine, cache)?)
+                let directory = directory.with_file_name(parent);
+                Some(engine.parents().get(parent, || Release::load_below(above + 1, &directory, engine, cache))?)
             }
             None => None,
         };
@@ -443,6 +453,10 @@ impl Parents {
     }
 }
 
+fn too_many_generations() -> String {
+    format!("more than {GENERATIONS_MAX} releases stand on each other")
+}
+
 /// Where the parts come from.
 #[derive(Clone, Copy)]
 enum Origin<'a> {
@@ -489,9 +503,7 @@ impl Parts<'_> {
             Some(parent) if parent.layout != *layout || parent.fresh != self.fresh => {
                 Err(self.damaged("the manifest contradicts that of its parent"))
             }
-            Some(parent) if parent.generation + 1 >= GENERATIONS_MAX => {
-                Err(self.damaged(format!("more than {GENERATIONS_MAX} releases stand on each other")))
-            }
+            Some(parent) if parent.generation + 1 >= GENERATIONS_MAX => Err(self.damaged(too_many_generations())),
             Some(_) => Ok(()),
             // Before anything of it is compiled.
             None => instrumented::check(self.code.unwrap_or_default(), layout, self.fresh)

@@ -329,6 +329,21 @@ fn a_child_that_does_not_fit_its_parent_is_damaged() {
 }
 
 #[test]
+fn a_chain_of_parents_is_too_long_before_its_end_is_seen() {
+    let base = Base::unchecked();
+    let snapshot = base.freeze("child").expect("it freezes");
+    // The first link has no parent that is there: whoever gets so far finds another fault.
+    let mut parent = "0".repeat(64);
+    for _ in 0..20 {
+        let directory = record(&base.bench, &snapshot, |manifest| manifest.parent = Some(parent));
+        parent = directory.file_name().expect("a digest").to_string_lossy().into_owned();
+    }
+    let last = base.directory.with_file_name(parent);
+    let loaded = Release::load(&last, &base.bench.engine, &base.bench.cache);
+    assert!(matches!(&loaded, Err(Error::Damaged { reason, .. }) if reason.contains("more than 8")), "{loaded:?}");
+}
+
+#[test]
 fn idle_releases_leave_in_the_order_of_their_last_use() {
     let roomy = Base::unchecked();
     let whole = roomy.release.resident_bytes().expect("it is there");
