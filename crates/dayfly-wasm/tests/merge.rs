@@ -270,6 +270,72 @@ fn what_merging_does_not_support_is_refused_by_name() {
     }
 }
 
+/// A side module that uses whatever it imports, of these types.
+fn side_of_types(memory: &str, table: &str, pointer: &str, address: &str) -> Vec<u8> {
+    let index = |ty: &str| if ty.contains("i64") { "i64" } else { "i32" };
+    let offset = |ty: &str, global: &str| match index(ty) {
+        // What is set is no constant.
+        "i32" if !global.contains("mut") && global.contains("i32") => "(global.get 0)".to_owned(),
+        ty => format!("({ty}.const 0)"),
+    };
+    let fields = format!(
+        r#"(import "env" "__stack_pointer" (global $pointer {pointer}))
+           (import "GOT.mem" "answer" (global $address {address}))
+           (import "env" "memory" (memory {memory}))
+           (import "env" "__indirect_function_table" (table {table}))
+           (func $f)
+           (data {} "octets")
+           (func (export "run") (drop (global.get $pointer)) (drop (global.get $address)))"#,
+        offset(memory, pointer)
+    );
+    let elements =
+        if table.contains("funcref") { format!("(elem {} func $f)", offset(table, pointer)) } else { String::new() };
+    side(&format!("{fields} {elements}"))
+}
+
+#[test]
+fn imports_of_another_type_than_their_definition_are_refused() {
+    let component = component("", LIBRARY);
+    let expected = ["1", "1 funcref", "(mut i32)", "(mut i32)"];
+    let with = |at: usize, ty: &'static str| {
+        let mut types = expected;
+        types[at] = ty;
+        side_of_types(types[0], types[1], types[2], types[3])
+    };
+    merged(&component, &with(0, "1"));
+    merged(&component, &with(3, "i32"));
+    for (at, name, ty) in [
+        (0, "memory", "i64 1"),
+        (1, "__indirect_function_table", "i64 1 funcref"),
+        (1, "__indirect_function_table", "1 externref"),
+        (2, "__stack_pointer", "i64"),
+        (2, "__stack_pointer", "(mut i64)"),
+        (2, "__stack_pointer", "i32"),
+        (2, "__stack_pointer", "(mut f32)"),
+        (3, "answer", "i64"),
+        (3, "answer", "(mut v128)"),
+    ] {
+        let reason = format!("`{name}` is of another type than its definition");
+        check_refused(&component, &with(at, ty), &reason);
+    }
+    let sum = side(
+        r#"(import "env" "__stack_pointer" (global $pointer i64))
+           (global i64 (i64.add (global.get $pointer) (i64.const 1)))"#,
+    );
+    check_refused(&component, &sum, "is of another type than its definition");
+}
+
+#[test]
+fn a_side_module_may_set_the_address_that_it_was_given() {
+    let side = side(
+        r#"(import "GOT.mem" "answer" (global $answer (mut i32)))
+           (func (export "run") (result i32)
+               (global.set $answer (i32.add (global.get $answer) (i32.const 1)))
+               (global.get $answer))"#,
+    );
+    assert_eq!(call(&merged(&component("", LIBRARY), &side), "run").expect("it runs"), 1024 + 17);
+}
+
 /// Changes some octets, which leaves one input in a few valid.
 fn spoilt(octets: &[u8], random: &mut Random) -> Vec<u8> {
     let mut octets = octets.to_vec();
@@ -296,8 +362,20 @@ fn whatever_the_parts_are_they_are_merged_or_refused() {
     merged(&component, &side);
     for_each_seed(3000, |seed| {
         let mut random = Random::new(seed);
+        let mut one = |types: &[&'static str]| types[random.below(types.len())];
+        let memory = one(&["1", "0 5", "i64 1", "i64 0 9"]);
+        let table = one(&["1 funcref", "0 9 funcref", "1 externref", "i64 1 funcref", "i64 1 externref"]);
+        let mut global =
+            || one(&["i32", "i64", "f32", "f64", "v128", "funcref", "(mut i32)", "(mut i64)", "(mut externref)"]);
+        let other_types = side_of_types(memory, table, global(), global());
+        let spoilt_types = spoilt(&other_types, &mut random);
         // An error or a module: `merge` checks that what it makes is valid, and says so if it is not.
-        for result in [merge(&spoilt(&component, &mut random), &side), merge(&component, &spoilt(&side, &mut random))] {
+        for result in [
+            merge(&spoilt(&component, &mut random), &side),
+            merge(&component, &spoilt(&side, &mut random)),
+            merge(&component, &other_types),
+            merge(&component, &spoilt_types),
+        ] {
             assert!(!matches!(result, Err(dayfly_wasm::Error::Internal(_))), "{result:?}");
         }
     });

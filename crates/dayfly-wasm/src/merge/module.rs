@@ -10,12 +10,15 @@ use super::program::{self, Code, Function, Node, Program, Value};
 use super::unlinked;
 use crate::Error;
 
-/// What a module imports: kind, and type if it is a function.
+/// What a module imports.
 pub(super) struct Wanted<'a> {
     pub(super) module: &'a str,
     pub(super) name: &'a str,
     pub(super) kind: Kind,
+    /// The program's number of the type, if it is a function.
     pub(super) ty: Option<u32>,
+    /// Whether it is a global that may be set.
+    pub(super) mutable: bool,
 }
 
 /// Reads a valid module; `resolve` gives the program's index for each import. The node is not in the program yet.
@@ -136,8 +139,9 @@ impl<'a> Reader<'_, 'a> {
             TypeRef::Tag(_) => return Err(self.unsupported("exception tags")),
         };
         let (module, name) = (import.module, import.name);
-        let index = resolve(self.program, &Wanted { module, name, kind, ty })?;
-        if ty.is_some_and(|ty| ty != self.program.functions[index].ty) {
+        let mutable = matches!(import.ty, TypeRef::Global(ty) if ty.mutable);
+        let index = resolve(self.program, &Wanted { module, name, kind, ty, mutable })?;
+        if !self.fits(import.ty, index) {
             return Err(unlinked(
                 self.part,
                 format!("import `{module}` `{name}` is of another type than its definition"),
@@ -152,6 +156,26 @@ impl<'a> Reader<'_, 'a> {
         self.node.maps[kind as usize].push(index);
         self.node.imported[kind as usize] += 1;
         Ok(())
+    }
+
+    /// Whether an import may stand for this definition. Of tables and memories, how many elements or pages there are does not
+    /// matter: a side module asks for room by other means.
+    fn fits(&self, import: TypeRef, index: usize) -> bool {
+        match import {
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                self.node.types[ty as usize] == self.program.functions[index].ty
+            }
+            TypeRef::Table(ty) => {
+                let defined = self.program.tables[index].ty;
+                (ty.element_type, ty.table64, ty.shared) == (defined.element_type, defined.table64, defined.shared)
+            }
+            TypeRef::Memory(ty) => self.program.memory.is_some_and(|defined| {
+                (ty.memory64, ty.shared, ty.page_size_log2)
+                    == (defined.memory64, defined.shared, defined.page_size_log2)
+            }),
+            TypeRef::Global(ty) => ty == self.program.globals[index].ty,
+            TypeRef::Tag(_) => false,
+        }
     }
 
     fn function(&mut self, ty: u32) {
@@ -248,7 +272,7 @@ impl<'a> Reader<'_, 'a> {
     fn address(&self, expression: &ConstExpr<'a>) -> Result<u32, Error> {
         match self.value(expression)? {
             Value::I32(address) => Ok(address.cast_unsigned()),
-            _ => unreachable!("validated: tables and memories have 32-bit indices"),
+            _ => Err(self.unsupported("an address that has not 32 bits")),
         }
     }
 
@@ -265,7 +289,7 @@ impl<'a> Reader<'_, 'a> {
                 }
                 Operator::I32Add => match (stack.pop(), stack.pop()) {
                     (Some(Value::I32(right)), Some(Value::I32(left))) => Value::I32(left.wrapping_add(right)),
-                    _ => unreachable!("validated"),
+                    _ => return Err(self.unsupported("a sum of anything but 32-bit numbers")),
                 },
                 Operator::End => break,
                 _ => return Err(self.unsupported("a constant expression that is more than a sum")),

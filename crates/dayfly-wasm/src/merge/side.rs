@@ -51,22 +51,22 @@ impl<'a> Side<'a> {
 
     /// The program's index of what the side module imports.
     pub(super) fn resolve(&mut self, program: &mut Program<'a>, wanted: &Wanted<'a>) -> Result<usize, Error> {
-        let Wanted { module, name, kind, ty } = *wanted;
+        let Wanted { module, name, kind, ty, mutable } = *wanted;
         match (module, name, kind) {
             ("env", "memory", Kind::Memory) => Ok(0),
             ("env", TABLE, Kind::Table) => Ok(self.table),
-            ("env", "__memory_base", Kind::Global) => Ok(constant(program, self.memory_base)),
-            ("env", "__table_base", Kind::Global) => Ok(constant(program, self.table_base)),
+            ("env", "__memory_base", Kind::Global) => Ok(constant(program, self.memory_base, mutable)),
+            ("env", "__table_base", Kind::Global) => Ok(constant(program, self.table_base, mutable)),
             ("env", STACK_POINTER, Kind::Global) => self.symbol(STACK_POINTER, kind).map(|symbol| symbol.index),
             ("env", _, Kind::Function) => self.symbol(name, kind).map(|symbol| symbol.index),
             ("GOT.mem", _, Kind::Global) => {
                 let address = self.address(program, name)?;
-                Ok(constant(program, address))
+                Ok(constant(program, address, mutable))
             }
             ("GOT.func", _, Kind::Global) => {
                 let function = self.symbol(name, Kind::Function)?.index;
                 let slot = slot(program, self.table, function)?;
-                Ok(constant(program, slot))
+                Ok(constant(program, slot, mutable))
             }
             (IMPORT_MODULE, _, Kind::Function) => Ok(self.hostcall(program, name, ty)),
             _ => Err(unlinked(SIDE, format!("import `{module}` `{name}` is nothing that a side module can ask for"))),
@@ -163,9 +163,9 @@ fn slot(program: &mut Program<'_>, table: usize, function: usize) -> Result<u32,
     Ok(slot)
 }
 
-/// A global that holds an address and is never set.
-fn constant(program: &mut Program<'_>, address: u32) -> usize {
-    let ty = GlobalType { content_type: ValType::I32, mutable: false, shared: false };
+/// A global of the side module's own that holds an address. The convention has some of them mutable, though nobody sets them.
+fn constant(program: &mut Program<'_>, address: u32, mutable: bool) -> usize {
+    let ty = GlobalType { content_type: ValType::I32, mutable, shared: false };
     program.globals.push(Global { ty, value: Value::I32(address.cast_signed()) });
     program.globals.len() - 1
 }
