@@ -78,12 +78,12 @@ def parent(place: Path, module: bytes, core: NativeCore) -> Path:
     return _written(place, core.freeze(module, LIMITS), None)
 
 
-def _written(place: Path, snapshot: Snapshot, parent: str | None) -> Path:
+def _written(place: Path, snapshot: Snapshot, parent: str | None, limits: Limits = LIMITS) -> Path:
     scratch = place / "scratch"
     scratch.mkdir(exist_ok=True)
     (place / "releases").mkdir(exist_ok=True)
     return release.write(
-        place / "releases", Made("python", snapshot, LIMITS, source=b"", parent=parent), scratch=scratch
+        place / "releases", Made("python", snapshot, limits, source=b"", parent=parent), scratch=scratch
     )
 
 
@@ -330,7 +330,7 @@ def test_a_program_has_the_memory_that_its_own_limit_gives(parent: Path, core: N
     bundle = bundle_of("def answer():\n    bytearray(24 << 20)\n    return 'text/plain', ''")
     for limit, status in ((PYTHON_MEMORY_BYTES, 200), (32 << 20, 507)):
         limits = LIMITS.model_copy(update={"memory_bytes_max": limit})
-        directory = _written(place, core.freeze_on(parent, bundle, limits), parent.name)
+        directory = _written(place, core.freeze_on(parent, bundle, limits), parent.name, limits)
         assert core.rehearse(directory, "base.localhost", [SampleRequest()], {})[0].status == status
 
 
