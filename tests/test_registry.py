@@ -1,7 +1,9 @@
 """The data directory: one owner, releases named by their content, a pointer that is switched at once."""
 
+import errno
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +141,21 @@ def test_a_directory_that_cannot_be_written_is_refused(directory: str) -> None:
         RegistryError, match=rf"data directory `{directory}` cannot be written: .*; make it writable or"
     ):
         Registry.open(Path(directory))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Making it writable would not help."""
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with Registry.open(tmp_path) as registry:
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(RegistryError, match=r"cannot be written: .*; free space there or choose another with --da"):
+            record(registry)
+        assert list((tmp_path / "releases").iterdir()) == []
+        assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_half_written_things_are_removed_at_the_start(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from dayfly.release import Made
 from dayfly.resolver import Lock, Packages
 from dayfly.toolchain.progress import Progress
 from dayfly.toolchain.python.bundle import layer_bundle
-from dayfly.toolchain.store import Store, digest
+from dayfly.toolchain.store import Store, digest, refusals
 from dayfly.toolchain.toolchain import default_cache
 
 LIMITS = Limits(memory_bytes_max=PYTHON_MEMORY_BYTES, init_cpu_ns_max=60_000_000_000)
@@ -60,7 +60,8 @@ class Bases:
         self._root = (cache or default_cache()) / "python"
         self._store = Store(self._root)
         self._program = program or self._merged
-        (self._root / "releases").mkdir(mode=0o700, exist_ok=True)
+        with refusals(self._root):
+            (self._root / "releases").mkdir(mode=0o700, exist_ok=True)
 
     def base(self, core: Core, progress: Progress) -> Parent:
         """Return the base, after making it if there is none for this version of dayfly: half a minute."""
@@ -77,9 +78,10 @@ class Bases:
             progress("compiling and freezing", steps, steps + 1)
             return Made("python", core.freeze(wasm, LIMITS), LIMITS, source=b"")
 
-        base = self._named("base", _version(), make)
-        if base.snapshot:
-            self._sweep()
+        with refusals(self._root):
+            base = self._named("base", _version(), make)
+            if base.snapshot:
+                self._sweep()
         return base
 
     def layer(self, base: Path, lock: Lock, packages: Callable[[Lock], Packages], core: Core) -> Parent:
@@ -91,7 +93,8 @@ class Bases:
             snapshot = core.freeze_on(base, bundle, LIMITS)
             return Made("python", snapshot, LIMITS, content.source.bundle, parent=base.name)
 
-        return self._named("layer", digest(base.name, lock.digest), make)
+        with refusals(self._root):
+            return self._named("layer", digest(base.name, lock.digest), make)
 
     @contextmanager
     def holding(self, made: Made) -> Iterator[Path]:

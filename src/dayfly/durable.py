@@ -1,11 +1,15 @@
 """Files that are there whole or not at all, also after a crash: write aside, sync, rename, sync the directory."""
 
+import errno
 import os
 import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Errors of a disk, or of a share of it, that has no space left."""
 
 
 def write_file(path: Path, content: bytes, *, after: Path | None = None) -> None:
@@ -40,6 +44,12 @@ def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path, sync_
         shutil.rmtree(aside, ignore_errors=True)
     if sync_parent:
         sync_directory(path.parent)
+
+
+def refusal(what: str, error: OSError, otherwise: str) -> str:
+    """Say in one line that a directory cannot be written, and what to do; `otherwise`: how to choose another one."""
+    cure = "free space there" if error.errno in FULL else "make it writable"
+    return f"{what} cannot be written: {error.strerror or error}; {cure} or choose another {otherwise}"
 
 
 def sync_tree(path: Path) -> None:

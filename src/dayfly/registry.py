@@ -227,7 +227,4 @@ def _refusals(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RegistryError(
-            f"data directory `{directory}` cannot be written: {error.strerror}; "
-            "make it writable or choose another with --data-dir"
-        ) from None
+        raise RegistryError(durable.refusal(f"data directory `{directory}`", error, "with --data-dir")) from None

@@ -1,10 +1,12 @@
 """Commands that read a tenant's source get little, and not for long."""
 
+import errno
 import sys
 from pathlib import Path
 
 import pytest
 
+from dayfly.toolchain.compiled import process
 from dayfly.toolchain.compiled.process import Allowance, run
 
 
@@ -45,3 +47,12 @@ def test_a_command_writes_no_large_file(tmp_path: Path) -> None:
     """The directory lies on the disk of the cache."""
     code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL); open('x', 'wb').write(bytes(1 << 20))"
     assert python(code, tmp_path, Allowance(file_bytes=1 << 16))[2] == "size"
+
+
+def test_a_full_disk_is_not_the_sources_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that failed there is an error of the system; one that did not need the space is not."""
+    monkeypatch.setattr(process, "DISK_BYTES_MIN", 1 << 62)
+    assert python("print(1)", tmp_path)[:2] == (0, "1\n")
+    with pytest.raises(OSError, match="No space left") as caught:
+        python("raise SystemExit(1)", tmp_path)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))

@@ -1,15 +1,18 @@
 """Files kept by the digest of what they were made from: written once, under a lock, visible only when whole."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dayfly import durable
+from dayfly.errors import SystemRefused
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -22,20 +25,64 @@ def digest(*parts: str | bytes | Path) -> str:
     return total.hexdigest()
 
 
+@contextlib.contextmanager
+def refusals(directory: Path) -> Iterator[None]:
+    """Turn what the system refuses in a directory of the cache into SystemRefused; errors that concern others pass."""
+    try:
+        yield
+    except OSError as error:
+        if not _concerns(error, directory):
+            raise
+        raise SystemRefused(durable.refusal(f"cache `{directory}`", error, "with DAYFLY_CACHE_DIR")) from None
+
+
+def private(directory: Path) -> Path:
+    """Make a directory of the cache unless it is there, and return it. Raises SystemRefused if others may write to it.
+
+    Whoever can write to the cache decides what runs in the server and in every program.
+    """
+    with refusals(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = directory.stat()
+    if facts.st_uid != os.geteuid():
+        wrong, cure = f"belongs to user {facts.st_uid}", "run as that user"
+    elif facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wrong, cure = "may be written to by others", "look who did, make it yours alone (chmod go-w)"
+    else:
+        return directory
+    raise SystemRefused(f"cache `{directory}` {wrong}; {cure} or choose another with DAYFLY_CACHE_DIR")
+
+
+def _concerns(error: OSError, directory: Path) -> bool:
+    """Tell whether an error is about a directory. One that names no file is, if it is one of a disk."""
+    names = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if not names:
+        return error.errno in durable.FULL | {errno.EROFS, errno.EIO}
+    # Of a directory that is to be made, the error may name a parent.
+    return any(name.is_relative_to(directory) or directory.is_relative_to(name) for name in names)
+
+
 class Store:
-    """A directory of entries; an entry is a directory named by its key."""
+    """A directory of entries; an entry is a directory named by its key.
+
+    What the system refuses there is SystemRefused, with what to do.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root = private(root)
 
     def entry(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
         """Return the entry's directory; if there is none yet, `make` fills it. Other processes wait meanwhile."""
-        entries = self._root / kind
-        place = entries / key
+        place = self._root / kind / key
         if place.is_dir():
             return place
-        entries.mkdir(exist_ok=True)
+        with refusals(self._root):
+            return self._made(kind, key, make)
+
+    def _made(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
+        entries = self._root / kind
+        place = entries / key
+        entries.mkdir(mode=0o700, exist_ok=True)
         with self._locked(kind, key), self.scratch() as scratch:
             if not place.is_dir():
                 make(scratch)
@@ -47,19 +94,21 @@ class Store:
     def log(self, key: str, text: str) -> str:
         """Keep what a compiler said, for a report of a bug; return its name in the cache."""
         logs = self._root / "logs"
-        logs.mkdir(exist_ok=True)
         name = f"{key[:16]}.log"
-        (logs / name).write_text(text)
+        with refusals(self._root):
+            logs.mkdir(mode=0o700, exist_ok=True)
+            (logs / name).write_text(text)
         return f"{self._root.name}/logs/{name}"
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give an empty directory on the same file system, gone afterwards."""
-        directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._root))
-        try:
-            yield directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        with refusals(self._root):
+            directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._root))
+            try:
+                yield directory
+            finally:
+                shutil.rmtree(directory, ignore_errors=True)
 
     @contextlib.contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:

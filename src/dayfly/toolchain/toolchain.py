@@ -10,18 +10,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dayfly.config import Tier
-from dayfly.errors import BuildError, DayflyError, InternalError, ToolMissing
+from dayfly.errors import BuildError, DayflyError, InternalError, SystemRefused, ToolMissing
 from dayfly.toolchain.source import Source
+from dayfly.toolchain.store import private
 
 ENTRIES: dict[Tier, tuple[str, ...]] = {"compiled": ("app.py",), "wasm": ("app.wasm", "app.wat")}
 """Where the program of a tier that is compiled begins: one of these files."""
 
 
+_KINDS: dict[str, type[DayflyError]] = {kind.kind: kind for kind in (BuildError, SystemRefused, ToolMissing)}
+
+
 def default_cache() -> Path:
-    """`DAYFLY_CACHE_DIR`, else `dayfly` in the user's cache directory."""
+    """`DAYFLY_CACHE_DIR`, else `dayfly` in the user's cache directory; made for its owner only.
+
+    Raises SystemRefused if it cannot be made or others may write to it.
+    """
     if configured := os.environ.get("DAYFLY_CACHE_DIR"):
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dayfly"
+        return private(Path(configured).absolute())
+    return private(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "dayfly")
 
 
 def code_cache() -> Path:
@@ -122,7 +129,7 @@ class Toolchain:
             )
         try:
             report = json.loads(output)
-            kind = {"build": BuildError, "tool_missing": ToolMissing}.get(report["kind"], InternalError)
+            kind = _KINDS.get(report["kind"], InternalError)
             return kind(report["message"])
         except (ValueError, KeyError):
             return InternalError(f"{directory}: the toolchain ended with status {status} and no report")

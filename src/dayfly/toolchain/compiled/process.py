@@ -1,5 +1,6 @@
 """Commands that read a tenant's source: limited, in a directory of their own, with nothing of our environment."""
 
+import errno
 import os
 import resource
 import signal
@@ -7,6 +8,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+DISK_BYTES_MIN = 1 << 20
+"""Where less is free, a command that failed has failed for want of space: none of them needs less."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 def run(command: Sequence[str | Path], *, directory: Path, allowance: Allowance, **extra: str) -> Outcome:
-    """Run a command to its end or to its limits; `extra` adds to its environment. Blocks."""
+    """Run a command to its end or to its limits; `extra` adds to its environment. Blocks.
+
+    Raises OSError if it failed on a full disk: then it is not the source's fault.
+    """
     child = subprocess.Popen(
         [str(word) for word in command],
         cwd=directory,
@@ -62,6 +69,8 @@ def run(command: Sequence[str | Path], *, directory: Path, allowance: Allowance,
         os.killpg(child.pid, signal.SIGKILL)
         output, errors = child.communicate()
         return Outcome(child.returncode, output, errors, "wall")
+    if child.returncode and _is_full(directory):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
     return Outcome(child.returncode, output, errors, _cause(child.returncode))
 
 
@@ -78,6 +87,11 @@ def _limit(pid: int, allowance: Allowance) -> None:
             resource.prlimit(pid, which, (most, most))
         except ProcessLookupError:  # it has ended already
             return
+
+
+def _is_full(directory: Path) -> bool:
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize < DISK_BYTES_MIN
 
 
 def _cause(status: int) -> str:
