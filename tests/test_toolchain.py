@@ -1,7 +1,11 @@
 """The toolchain as a process with limits, and sources as values."""
 
+import errno
+import io
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +89,44 @@ def test_a_source_that_is_too_large_is_refused(
     monkeypatch.setattr(source_module, "SOURCE_BYTES_MAX", 10)
     with pytest.raises(BuildError, match=r"of source; take files out"):
         Source.read(make_tenant())
+
+
+@pytest.mark.parametrize("refused", ["app.py", "templates", "templates/deep"])
+def test_what_cannot_be_read_is_named(
+    make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """A file or a directory of any depth; nothing is left out in silence."""
+    directory = make_tenant("a", {"app.py": "x"})
+    (directory / "templates/deep").mkdir(parents=True)
+    (directory / "templates/deep/page.html").write_bytes(b"")
+
+    def refusing(call: Callable[..., object]) -> Callable[..., object]:
+        def checked(path: object, *words: object, **more: object) -> object:
+            if str(path) == str(directory / refused):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *words, **more)
+
+        return checked
+
+    # Root may read everything, so a mode would not do.
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    monkeypatch.setattr(io, "open", refusing(io.open))
+    with pytest.raises(BuildError, match=rf"^{directory / refused}: cannot be read: Permission denied; check owner"):
+        Source.read(directory)
+
+
+def test_a_directory_that_is_left_out_is_not_looked_into(
+    make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it may be closed."""
+    directory = make_tenant("a", {"app.py": "x"})
+    (directory / ".git").mkdir()
+    scandir, seen = os.scandir, list[str]()
+
+    def watched(path: Path) -> Any:
+        seen.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", watched)
+    assert list(Source.read(directory).files) == ["app.py"]
+    assert seen == [str(directory)]

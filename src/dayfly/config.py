@@ -1,5 +1,6 @@
 """What a tenant directory says about itself: `dayfly.toml`, its defaults and its messages."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -185,10 +186,10 @@ class Tenant(_Model):
 
         Raises ConfigError, which names the file, the key and what is allowed.
         """
-        if not directory.is_dir():
+        if not os.path.isdir(directory):  # noqa: PTH112 - pathlib raises where a parent may not be entered
             raise ConfigError(f"`{directory}` is not a directory; name the directory that holds app.py")
         file = directory / CONFIG_NAME
-        values = _read(file) if file.exists() else {}
+        values = _read(file)
         if "name" not in values:
             values["name"] = _name_of(directory)
         values.setdefault("hosts", [f"{values['name']}.localhost"])
@@ -218,6 +219,8 @@ def parse_toml(content: bytes) -> dict[str, Any]:
 def _read(file: Path) -> dict[str, Any]:
     try:
         return parse_toml(file.read_bytes())
+    except FileNotFoundError:
+        return {}
     except ValueError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}; correct it, see https://toml.io") from None
     except OSError as error:

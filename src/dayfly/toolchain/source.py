@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,15 +34,17 @@ class Source:
         """Read all regular files; hidden and generated ones, like `.env`, are left out. Raises BuildError."""
         files: dict[str, bytes] = {}
         total, modified_s = 0, 0
-        for path in sorted(directory.rglob("*")):
-            name = path.relative_to(directory)
-            if any(map(_is_left_out, name.parts)) or path.is_symlink() or not path.is_file():
-                continue
-            facts = path.stat()
-            total, modified_s = total + facts.st_size, max(modified_s, int(facts.st_mtime))
-            if total > SOURCE_BYTES_MAX:
-                raise BuildError(f"{directory}: more than {SOURCE_BYTES_MAX >> 20} MiB of source; take files out")
-            files[name.as_posix()] = path.read_bytes()
+        try:
+            for path in sorted(_regular_files(directory)):
+                facts = path.stat()
+                total, modified_s = total + facts.st_size, max(modified_s, int(facts.st_mtime))
+                if total > SOURCE_BYTES_MAX:
+                    raise BuildError(f"{directory}: more than {SOURCE_BYTES_MAX >> 20} MiB of source; take files out")
+                files[path.relative_to(directory).as_posix()] = path.read_bytes()
+        except OSError as error:
+            raise BuildError(
+                f"{error.filename or directory}: cannot be read: {error.strerror}; check owner and mode, or take it out"
+            ) from None
         return cls(directory, files, modified_s)
 
     @classmethod
@@ -65,6 +69,19 @@ class Source:
     def digest(self) -> str:
         """SHA-256 of the bundle, in hexadecimal digits."""
         return hashlib.sha256(self.bundle).hexdigest()
+
+
+def _regular_files(directory: Path) -> Iterator[Path]:
+    """Give all files of a source. Raises OSError: what cannot be looked into is never left out in silence."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, directories, names in os.walk(directory, onerror=refuse):
+        directories[:] = [name for name in directories if not _is_left_out(name)]
+        for path in (Path(place, name) for name in names if not _is_left_out(name)):
+            if not path.is_symlink() and path.is_file():
+                yield path
 
 
 def _is_left_out(part: str) -> bool:
