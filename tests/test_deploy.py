@@ -19,7 +19,7 @@ from dayfly.log import logger
 from dayfly.registry import Registry
 from dayfly.resolver import Resolver, ResolverOptions
 from dayfly.testing import FakeCore
-from dayfly.toolchain import Toolchain
+from dayfly.toolchain import Source, Toolchain
 from dayfly.toolchain.progress import Progress
 from tests.resolver.index import LocalIndex, serving, wheel
 
@@ -79,6 +79,25 @@ def test_an_unchanged_source_is_not_built_again(house: House, make_tenant: Calla
     second = house.deploy(directory)
     assert second.release.digest != first.release.digest
     assert house.core.frozen[1].queue_max == 2
+
+
+def test_a_release_holds_the_source_that_it_was_made_from(
+    house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if somebody writes into the directory during the deploy."""
+    directory = make_tenant()
+    before = (directory / "app.wat").read_bytes()
+    read = Source.read
+
+    def then_changed(place: Path) -> Source:
+        source = read(place)
+        (place / "app.wat").write_bytes(before.replace(b"hello", b"HELLO"))
+        return source
+
+    monkeypatch.setattr(Source, "read", then_changed)
+    release = house.deploy(directory).release.directory
+    assert Source.unpack(directory, (release / "source.tar").read_bytes()).files["app.wat"] == before
+    assert b"hello" in (release / "code.wasm").read_bytes()
 
 
 def test_a_failed_build_leaves_the_old_release(house: House, make_tenant: Callable[..., Path]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dayfly.errors import BuildError
+from dayfly.errors import BuildError, SystemRefused
 from dayfly.toolchain import Source, Toolchain, ToolchainOptions
 from dayfly.toolchain import source as source_module
 
@@ -17,7 +17,7 @@ from dayfly.toolchain import source as source_module
 def test_text_becomes_a_module(make_tenant: Callable[..., Path]) -> None:
     """A program holds its source, so that a release can hold it."""
     directory = make_tenant()
-    program = Toolchain().build(directory, "wasm")
+    program = Toolchain().build(Source.read(directory), "wasm")
     assert program.wasm.startswith(b"\0asm\1\0\0\0")
     assert program.source == Source.read(directory)
 
@@ -26,19 +26,19 @@ def test_a_module_is_taken_as_it_is(make_tenant: Callable[..., Path]) -> None:
     """Whether it is a good one is for the core to say."""
     directory = make_tenant("m", {"note": ""})
     (directory / "app.wasm").write_bytes(b"\0asm")
-    assert Toolchain().build(directory, "wasm").wasm == b"\0asm"
+    assert Toolchain().build(Source.read(directory), "wasm").wasm == b"\0asm"
 
 
 def test_a_missing_module_is_named(make_tenant: Callable[..., Path]) -> None:
     """With the names that it could have."""
     with pytest.raises(BuildError, match=r"there is no app.wasm or app.wat, where a program of tier `wasm`"):
-        Toolchain().build(make_tenant("m", {"note": ""}), "wasm")
+        Toolchain().build(Source.read(make_tenant("m", {"note": ""})), "wasm")
 
 
 def test_a_build_that_takes_too_long_is_ended(make_tenant: Callable[..., Path]) -> None:
     """By the limit on time."""
     with pytest.raises(BuildError, match=r"the build took more than 0 s; make the program smaller"):
-        Toolchain(ToolchainOptions(wall_seconds_max=0)).build(make_tenant(), "wasm")
+        Toolchain(ToolchainOptions(wall_seconds_max=0)).build(Source.read(make_tenant()), "wasm")
 
 
 def test_a_build_that_needs_too_much_is_ended(make_tenant: Callable[..., Path]) -> None:
@@ -46,7 +46,35 @@ def test_a_build_that_needs_too_much_is_ended(make_tenant: Callable[..., Path]) 
     directory = make_tenant("large", {"note": ""})
     (directory / "app.wasm").write_bytes(bytes(30 << 20))
     with pytest.raises(BuildError, match=r"the build needs more than 32 MiB of memory; make it smaller"):
-        Toolchain(ToolchainOptions(memory_bytes_max=32 << 20)).build(directory, "wasm")
+        Toolchain(ToolchainOptions(memory_bytes_max=32 << 20)).build(Source.read(directory), "wasm")
+
+
+def test_a_program_is_made_from_what_was_read(make_tenant: Callable[..., Path]) -> None:
+    """Once: what happens to the directory afterwards is of no account, and messages name it all the same."""
+    directory = make_tenant()
+    source = Source.read(directory)
+    expected = Toolchain().build(source, "wasm").wasm
+    (directory / "app.wat").write_text("(module (nonsense))", encoding="utf-8")
+    assert Toolchain().build(source, "wasm").wasm == expected
+    changed = Source.read(directory)
+    (directory / "app.wat").unlink()
+    with pytest.raises(BuildError, match=rf"^{directory}/app.wat: not valid .*{directory}/app.wat:1:10"):
+        Toolchain().build(changed, "wasm")
+
+
+@pytest.mark.parametrize(("number", "cure"), [(errno.ENOSPC, "free space there"), (errno.EROFS, "make it writable")])
+def test_no_place_for_a_build_is_said_as_such(
+    make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: int, cure: str
+) -> None:
+    """It is neither the program's fault nor ours."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    source = Source.read(make_tenant())
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(SystemRefused, match=rf"temporary files cannot be written: .*; {cure} or choose .* TMPDIR"):
+        Toolchain().build(source, "wasm")
 
 
 def test_equal_files_have_equal_digests(make_tenant: Callable[..., Path]) -> None:

@@ -131,10 +131,10 @@ def make(tenant: Tenant, source: Source, job: Job) -> Made:
     if tenant.tier == "python":
         return _loaded(tenant, source, job)
     with job.steps.step("build"):
-        program = job.workshop.toolchain.build(source.directory, tenant.tier)  # one-shot process: source -> wasm
+        program = job.workshop.toolchain.build(source, tenant.tier)  # one-shot process: source -> wasm
     with job.steps.step("freeze"):
         snapshot = job.core.freeze(program.wasm, tenant.limits)  # compile, start-up, on_init, once, limited
-    return Made(tenant.tier, snapshot, tenant.limits, program.source.bundle)
+    return Made(tenant.tier, snapshot, tenant.limits, source.bundle)
 
 
 def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:

@@ -14,7 +14,7 @@ from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, Protection
 from dayfly.deploy import Workshop, build
 from dayfly.registry import Registry
-from dayfly.toolchain import Toolchain
+from dayfly.toolchain import Source, Toolchain
 from dayfly.toolchain.toolchain import code_cache
 
 GUESTS = ("hello", "counter", "echo", "throw", "touch", "grow", "scribble")
@@ -52,7 +52,7 @@ def measure(options: RestoreOptions) -> list[dict[str, Any]]:
 
 def _guest(source: str, protection: Protection, options: RestoreOptions, scratch: Path) -> dict[str, Any]:
     directory = tenant_directory(source, scratch)
-    program = Toolchain().build(directory, Tenant.load(directory).tier)
+    program = Toolchain().build(Source.read(directory), Tenant.load(directory).tier)
     return _row(_core.bench_restore(source, program.wasm, str(scratch / "code"), _order(protection, options)))
 
 

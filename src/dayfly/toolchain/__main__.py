@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dayfly.errors import BuildError, DayflyError, ExitCode, InternalError
+from dayfly import durable
+from dayfly.errors import BuildError, DayflyError, ExitCode, InternalError, SystemRefused
+from dayfly.toolchain.source import Source
 from dayfly.toolchain.toolchain import BuildOrder
 
 
@@ -15,17 +17,27 @@ def main(order_json: str) -> int:
     """Build and write the module, or print the error as one JSON object."""
     order = BuildOrder(**json.loads(order_json))
     _limit(order.cpu_seconds_max, order.memory_bytes_max)
+    place = Path(order.bundle).with_name("source")
     try:
-        module = _builder(order.tier)(Path(order.source), Path(order.cache))
+        Source.unpack(place, Path(order.bundle).read_bytes()).write(place)
+        module = _builder(order.tier)(place, Path(order.cache))
         Path(order.output).write_bytes(module)
     except DayflyError as error:
-        return _report(error)
+        return _report(type(error)(str(error).replace(str(place), order.source)))
+    except OSError as error:
+        if error.errno not in durable.FULL:
+            return _report(_failed(order, error))
+        return _report(SystemRefused(durable.refusal("the directory for temporary files", error, "with TMPDIR")))
     except MemoryError:
         limit = order.memory_bytes_max >> 20
         return _report(BuildError(f"{order.source}: the build needs more than {limit} MiB of memory; make it smaller"))
     except Exception as error:  # noqa: BLE001 - whatever a hostile source provokes in a compiler is reported, not lost
-        return _report(InternalError(f"{order.source}: the toolchain failed: {type(error).__name__}: {error}"))
+        return _report(_failed(order, error))
     return ExitCode.DONE
+
+
+def _failed(order: BuildOrder, error: Exception) -> InternalError:
+    return InternalError(f"{order.source}: the toolchain failed: {type(error).__name__}: {error}")
 
 
 def _limit(cpu_seconds_max: int, memory_bytes_max: int) -> None:

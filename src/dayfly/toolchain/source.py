@@ -54,6 +54,13 @@ class Source:
             members = [(member.name, archive.extractfile(member)) for member in archive]
             return cls(directory, {name: file.read() for name, file in members if file})
 
+    def write(self, directory: Path) -> None:
+        """Write the files into an empty directory. Raises OSError."""
+        for name, content in self.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
     @cached_property
     def bundle(self) -> bytes:
         """The files as a tar archive without times, owners and modes."""

@@ -1,5 +1,6 @@
 """Runs a tier's build in a process of its own, under limits."""
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from dayfly import durable
 from dayfly.config import Tier
 from dayfly.errors import BuildError, DayflyError, InternalError, SystemRefused, ToolMissing
 from dayfly.toolchain.source import Source
@@ -57,6 +59,9 @@ class BuildOrder:
 
     tier: str
     source: str
+    """The tenant directory, to be named in messages: the process never looks into it."""
+    bundle: str
+    """File with what was read of it."""
     cache: str
     output: str
     cpu_seconds_max: int
@@ -79,25 +84,35 @@ class Toolchain:
     def __init__(self, options: ToolchainOptions | None = None) -> None:
         self.options = options or ToolchainOptions()
 
-    def build(self, directory: Path, tier: Tier) -> Program:
-        """Turn a tenant directory into a program. Blocks; raises BuildError with file, line and reason."""
-        source = Source.read(directory)
-        if not any(name in source.files for name in ENTRIES[tier]):
+    def build(self, source: Source, tier: Tier) -> Program:
+        """Turn a source into a program, whatever happens to its directory meanwhile.
+
+        Blocks; raises BuildError with file, line and reason, or SystemRefused.
+        """
+        entries = ENTRIES[tier]
+        if not any(name in source.files for name in entries):
             raise BuildError(
-                f"{directory}: there is no {' or '.join(ENTRIES[tier])}, where a program of tier `{tier}` begins; "
+                f"{source.directory}: there is no {' or '.join(entries)}, where a program of tier `{tier}` begins; "
                 "add it or set another `tier` in dayfly.toml"
             )
-        with tempfile.TemporaryDirectory(prefix="dayfly-build-") as scratch:
-            output = Path(scratch) / "program.wasm"
-            self._run(directory, tier, output)
-            return Program(tier, source, output.read_bytes())
+        try:
+            with tempfile.TemporaryDirectory(prefix="dayfly-build-") as scratch:
+                return Program(tier, source, self._run(source, tier, Path(scratch)))
+        except OSError as error:
+            if error.errno not in durable.FULL | {errno.EROFS, errno.EACCES, errno.ENOENT}:
+                raise
+            what = "the directory for temporary files"
+            raise SystemRefused(durable.refusal(what, error, "with TMPDIR")) from None
 
-    def _run(self, directory: Path, tier: Tier, output: Path) -> None:
+    def _run(self, source: Source, tier: Tier, scratch: Path) -> bytes:
         """Run the one-shot process. It prints nothing, or the error as one JSON object."""
-        options = self.options
+        options, directory = self.options, source.directory
+        bundle, output = scratch / "source.tar", scratch / "program.wasm"
+        bundle.write_bytes(source.bundle)
         order = BuildOrder(
             tier=tier,
             source=str(directory),
+            bundle=str(bundle),
             cache=str(options.cache),
             output=str(output),
             cpu_seconds_max=options.cpu_seconds_max,
@@ -119,6 +134,7 @@ class Toolchain:
             ) from None
         if done.returncode:
             raise self._error(directory, done.returncode, done.stdout)
+        return output.read_bytes()
 
     def _error(self, directory: Path, status: int, output: bytes) -> DayflyError:
         """Turn the way the process ended into the error it stands for."""
