@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -41,9 +43,33 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="half-written"):
         store.entry("kind", "key", fail)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kind-ke.lock"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["kind-ke.lock", "scratch.lock"]
     assert list(tmp_path.glob("scratch-*")) == []
     assert store.entry("kind", "key", lambda place: (place / "whole").touch()).is_dir()
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """By the next one that writes there; what somebody works in stays."""
+    program = """if True:
+        import sys, pathlib
+        from dayfly.toolchain.store import Store
+        with Store(pathlib.Path(sys.argv[1])).scratch() as scratch:
+            (scratch / "half").touch()
+            print(scratch.name, flush=True)
+            input()
+    """
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        left = tmp_path / holder.stdout.readline().strip()
+        store = Store(tmp_path)
+        with store.scratch() as mine, store.scratch():
+            assert (left / "half").exists()
+            assert mine.is_dir()
+        holder.kill()
+    with store.scratch():
+        assert not left.exists()
+    assert list(tmp_path.glob("scratch-*")) == []
 
 
 def test_digests_keep_parts_apart() -> None:

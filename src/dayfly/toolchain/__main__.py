@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dayfly import durable
 from dayfly.errors import BuildError, DayflyError, ExitCode, InternalError, SystemRefused
+from dayfly.toolchain.children import end_with
 from dayfly.toolchain.source import Source
 from dayfly.toolchain.toolchain import BuildOrder
 
@@ -16,6 +17,7 @@ from dayfly.toolchain.toolchain import BuildOrder
 def main(order_json: str) -> int:
     """Build and write the module, or print the error as one JSON object."""
     order = BuildOrder(**json.loads(order_json))
+    end_with(order.parent)
     _limit(order.cpu_seconds_max, order.memory_bytes_max)
     place = Path(order.bundle).with_name("source")
     try:

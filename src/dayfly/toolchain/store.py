@@ -14,6 +14,8 @@ from pathlib import Path
 from dayfly import durable
 from dayfly.errors import SystemRefused
 
+_SCRATCH = "scratch-"
+
 
 def digest(*parts: str | bytes | Path) -> str:
     """Digest texts, octets and files, each with its length, so that no two lists of parts meet."""
@@ -83,7 +85,7 @@ class Store:
         entries = self._root / kind
         place = entries / key
         entries.mkdir(mode=0o700, exist_ok=True)
-        with self._locked(kind, key), self.scratch() as scratch:
+        with self._lock(f"{kind}-{key[:2]}"), self.scratch() as scratch:
             if not place.is_dir():
                 make(scratch)
                 # A crash must not leave an entry that is there and not whole: nobody looks into it again.
@@ -102,18 +104,37 @@ class Store:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give an empty directory on the same file system, gone afterwards."""
+        """Give an empty directory on the same file system, gone afterwards.
+
+        It is locked meanwhile: what a killed process left is locked by nobody, and removed here.
+        """
         with refusals(self._root):
-            directory = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._root))
+            with self._lock("scratch"):
+                self._sweep()
+                directory = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self._root))
+                holder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(holder, fcntl.LOCK_EX)
             try:
                 yield directory
             finally:
                 shutil.rmtree(directory, ignore_errors=True)
+                os.close(holder)
+
+    def _sweep(self) -> None:
+        for directory in self._root.glob(f"{_SCRATCH}*"):
+            try:
+                holder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:  # its owner is done with it
+                continue
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory, ignore_errors=True)
+            os.close(holder)
 
     @contextlib.contextmanager
-    def _locked(self, kind: str, key: str) -> Iterator[None]:
+    def _lock(self, name: str) -> Iterator[None]:
         # The file stays: removing it would let two processes hold the locks of two files with one name.
-        descriptor = os.open(self._root / f"{kind}-{key[:2]}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._root / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

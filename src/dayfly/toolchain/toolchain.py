@@ -66,6 +66,8 @@ class BuildOrder:
     output: str
     cpu_seconds_max: int
     memory_bytes_max: int
+    parent: int
+    """Process that waits for it: when that is gone, it ends."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Toolchain:
             output=str(output),
             cpu_seconds_max=options.cpu_seconds_max,
             memory_bytes_max=options.memory_bytes_max,
+            parent=os.getpid(),
         )
         # -P: no module is ever taken from the current directory.
         command = [sys.executable, "-P", "-m", "dayfly.toolchain", json.dumps(asdict(order))]

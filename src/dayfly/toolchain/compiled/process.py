@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dayfly.toolchain.children import ending_with_us
+
 DISK_BYTES_MIN = 1 << 20
 """Where less is free, a command that failed has failed for want of space: none of them needs less."""
 
@@ -47,12 +49,12 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 def run(command: Sequence[str | Path], *, directory: Path, allowance: Allowance, **extra: str) -> Outcome:
-    """Run a command to its end or to its limits; `extra` adds to its environment. Blocks.
+    """Run a command to its end, to its limits or to our end; `extra` adds to its environment. Blocks.
 
     Raises OSError if it failed on a full disk: then it is not the source's fault.
     """
     child = subprocess.Popen(
-        [str(word) for word in command],
+        ending_with_us(command),
         cwd=directory,
         env=environment(directory) | extra,
         stdin=subprocess.DEVNULL,
