@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dayfly import bases
+from dayfly import bases, release
 from dayfly.bases import Bases
 from dayfly.config import Limits, Tenant
 from dayfly.core import Rehearsed, Snapshot
@@ -33,6 +33,35 @@ class House:
     def deploy(self, directory: Path) -> Deployed:
         """Deploy a directory."""
         return deploy(Tenant.load(directory), directory, workshop=self.workshop, registry=self.registry, core=self.core)
+
+
+def damage(directory: Path) -> None:
+    """Flip one octet of an image."""
+    content = (directory / "image").read_bytes() or b"\0"
+    (directory / "image").write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+def watch(core: FakeCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a core check what it publishes and loads into, with all parents, as the native one does."""
+
+    def check_digests(directory: Path) -> None:
+        if not release.is_sound(directory):
+            raise DamagedRelease(f"release `{directory.name}` is damaged")
+        if parent := release.parent_of(directory):
+            check_digests(directory.with_name(parent))
+
+    publish, freeze_on = core.publish, core.freeze_on
+
+    def publish_checked(tenant: Tenant, place: Path, secrets: Mapping[str, str]) -> None:
+        check_digests(place)
+        publish(tenant, place, secrets)
+
+    def freeze_checked(parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
+        check_digests(parent)
+        return freeze_on(parent, bundle, limits)
+
+    monkeypatch.setattr(core, "publish", publish_checked)
+    monkeypatch.setattr(core, "freeze_on", freeze_checked)
 
 
 @pytest.fixture
@@ -95,9 +124,9 @@ def test_a_release_holds_the_source_that_it_was_made_from(
         return source
 
     monkeypatch.setattr(Source, "read", then_changed)
-    release = house.deploy(directory).release.directory
-    assert Source.unpack(directory, (release / "source.tar").read_bytes()).files["app.wat"] == before
-    assert b"hello" in (release / "code.wasm").read_bytes()
+    place = house.deploy(directory).release.directory
+    assert Source.unpack(directory, (place / "source.tar").read_bytes()).files["app.wat"] == before
+    assert b"hello" in (place / "code.wasm").read_bytes()
 
 
 def test_a_failed_build_leaves_the_old_release(house: House, make_tenant: Callable[..., Path]) -> None:
@@ -133,15 +162,8 @@ def test_a_damaged_release_is_built_again_from_its_source(
     """If its source is at hand; the damaged one is set aside."""
     directory = make_tenant()
     first = house.deploy(directory)
-    (first.release.directory / "image").write_bytes(b"damage")
-    publish = house.core.publish
-
-    def checking(tenant: Tenant, release: Path, _: object) -> None:
-        if (release / "image").read_bytes():
-            raise DamagedRelease("release `x` is damaged: image")
-        publish(tenant, release)
-
-    monkeypatch.setattr(house.core, "publish", checking)
+    damage(first.release.directory)
+    watch(house.core, monkeypatch)
     second = house.deploy(directory)
     assert second.release == first.release
     assert not second.unchanged
@@ -150,10 +172,10 @@ def test_a_damaged_release_is_built_again_from_its_source(
 
 def test_a_recorded_tenant_resumes_without_its_source(house: House, make_tenant: Callable[..., Path]) -> None:
     """Nothing is built or frozen."""
-    release = house.deploy(make_tenant()).release
+    recorded = house.deploy(make_tenant()).release
     core = FakeCore()
-    assert resume("hello", registry=house.registry, core=core) == release
-    assert core.published["hello"][1] == release.directory
+    assert resume("hello", workshop=house.workshop, registry=house.registry, core=core) == recorded
+    assert core.published["hello"][1] == recorded.directory
     assert core.frozen == []
 
 
@@ -161,16 +183,12 @@ def test_a_damaged_release_does_not_resume(
     house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is marked, and the message says what to do, at this start and at the next."""
-    house.deploy(make_tenant())
-
-    def refuse(*_: object) -> None:
-        raise DamagedRelease("release `x` is damaged: image does not have its digest")
-
-    monkeypatch.setattr(house.core, "publish", refuse)
-    with pytest.raises(DamagedRelease, match=r"tenant `hello`: release `x` is damaged: .*; deploy it again: dayfly"):
-        resume("hello", registry=house.registry, core=house.core)
+    damage(house.deploy(make_tenant()).release.directory)
+    watch(house.core, monkeypatch)
+    with pytest.raises(DamagedRelease, match=r"tenant `hello`: release `.*` is damaged; deploy it again: dayfly"):
+        resume("hello", workshop=house.workshop, registry=house.registry, core=house.core)
     with pytest.raises(RegistryError, match=r"tenant `hello` is not in the data directory; deploy it again: dayfly"):
-        resume("hello", registry=house.registry, core=house.core)
+        resume("hello", workshop=house.workshop, registry=house.registry, core=house.core)
 
 
 def test_a_build_publishes_nothing(house: House, make_tenant: Callable[..., Path]) -> None:
@@ -186,9 +204,9 @@ PYTHON = {"app.py": "def on_client_request():\n    return 'hello'\n"}
 WEB = {**PYTHON, "requirements.txt": "web>=1\n"}
 
 
-def manifest(release: Path) -> dict[str, object]:
+def manifest(directory: Path) -> dict[str, object]:
     """Read the manifest of a release."""
-    known: dict[str, object] = json.loads((release / "manifest.json").read_bytes())
+    known: dict[str, object] = json.loads((directory / "manifest.json").read_bytes())
     return known
 
 
@@ -298,7 +316,7 @@ def test_a_tenant_gets_the_secrets_that_it_names(house: House, make_tenant: Call
     assert house.core.secrets == {"one": {"KEY": "canary"}}
     assert b"canary" not in house.core.loaded[0][1]
     core = FakeCore()
-    resume("one", registry=house.registry, core=core)
+    resume("one", workshop=house.workshop, registry=house.registry, core=core)
     assert core.secrets == house.core.secrets
 
 
@@ -348,31 +366,95 @@ def test_a_failed_load_leaves_the_old_release(
     assert house.registry.current("one") == first.release
 
 
-@pytest.mark.parametrize("files", [PYTHON, WEB], ids=["program", "layer"])
-def test_a_damaged_base_is_made_again(
+WHERE = pytest.mark.parametrize("where", [("data",), ("cache",), ("data", "cache")], ids="+".join)
+
+
+def parent_in(deployed: Deployed, place: str, tmp_path: Path, what: str) -> Path:
+    """Return the base or the layer that a release stands on, in the cache or in the data directory."""
+    releases = {"data": tmp_path / "data/releases", "cache": tmp_path / "cache/python/releases"}[place]
+    layer = str(manifest(deployed.release.directory)["parent"])
+    return releases / (layer if what == "layer" else str(manifest(releases / layer)["parent"]))
+
+
+@WHERE
+@pytest.mark.parametrize("what", ["base", "layer"])
+def test_damage_to_a_parent_takes_nobody_out_of_service(
     house: House,
     index: LocalIndex,
     make_tenant: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
-    files: dict[str, str],
+    tmp_path: Path,
+    where: tuple[str, ...],
+    what: str,
 ) -> None:
-    """In the cache and in the data directory; what does not have its digest is kept under another name."""
+    """It is taken from the other copy; without one, the release is made again from the source that it holds."""
     index.add("web", wheel("web", "1.0"))
-    house.deploy(make_tenant("one", PYTHON))
-    base = house.core.loaded[0][0]
-    (base / "image").write_bytes(b"damage")
-    freeze_on = house.core.freeze_on
+    names = ("one", "two")
+    before = {name: house.deploy(make_tenant(name, WEB)) for name in names}
+    for place in where:
+        damage(parent_in(before["one"], place, tmp_path, what))
+    core = FakeCore()
+    watch(core, monkeypatch)
+    for name in names:
+        resume(name, workshop=house.workshop, registry=house.registry, core=core)
+    lost = len(where) == 2
+    files = house.registry.releases.glob("*/code.wasm")
+    bases_here = [file.read_text() for file in files if not file.parent.suffix]
+    assert bases_here == (["base 2"] if lost and what == "base" else ["base 1"])
+    for name, deployed in before.items():
+        directory = core.published[name][1]
+        assert release.is_whole(directory)
+        assert lost or directory == deployed.release.directory
+        assert release.is_sound(deployed.release.directory)
+        assert (directory / "source.tar").read_bytes() == (deployed.release.directory / "source.tar").read_bytes()
+        assert house.registry.current(name) == (
+            deployed.release if not lost else replace(deployed.release, digest=directory.name, directory=directory)
+        )
+    monkeypatch.setattr(house, "core", core)
+    assert house.deploy(make_tenant("one", WEB)).unchanged
+    assert not house.deploy(make_tenant("three", {**WEB, "note": ""})).unchanged
 
-    def checking(parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
-        if (parent / "image").read_bytes() == b"damage":
-            raise DamagedRelease(f"release `{parent.name}` is damaged: image")
-        return freeze_on(parent, bundle, limits)
 
-    monkeypatch.setattr(house.core, "freeze_on", checking)
-    house.deploy(make_tenant("two", files))
-    assert base.with_name(f"{base.name}.damaged").is_dir()
-    assert not base.exists()
-    assert len(house.core.frozen) == 2
+@WHERE
+def test_a_damaged_parent_is_no_end_to_a_deploy(
+    house: House, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: tuple[str]
+) -> None:
+    """Neither of the tenant that stands on it nor of another one; what has no good copy is kept under another name."""
+    directory = make_tenant("one", PYTHON)
+    first = house.deploy(directory)
+    parents = [parent_in(first, place, tmp_path, "layer") for place in where]
+    for parent in parents:
+        damage(parent)
+    watch(house.core, monkeypatch)
+    assert house.deploy(directory).unchanged == (len(where) == 1)
+    house.deploy(make_tenant("two", {"app.py": "x = 1\n"}))
+    for parent in parents:
+        if parent.parents[1].name == "data":  # the cache is swept when a base is made
+            assert parent.with_name(f"{parent.name}.damaged").is_dir()
+
+
+def test_a_damaged_copy_in_the_cache_is_mended_by_who_needs_it(
+    house: House, index: LocalIndex, make_tenant: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From the data directory: a layer is made on the cache's base."""
+    index.add("web", wheel("web", "1.0"))
+    base = parent_in(house.deploy(make_tenant("one", PYTHON)), "cache", tmp_path, "layer")
+    damage(base)
+    watch(house.core, monkeypatch)
+    house.deploy(make_tenant("two", WEB))
+    assert release.is_sound(base)
+    assert len(house.core.frozen) == 1
+
+
+def test_a_data_directory_has_octets_of_its_own(house: House, make_tenant: Callable[..., Path], tmp_path: Path) -> None:
+    """Damage to one copy of a base is damage to one."""
+    first = house.deploy(make_tenant("one", PYTHON))
+    copies = [parent_in(first, place, tmp_path, "layer") for place in ("data", "cache")]
+    for name in ("manifest.json", "code.wasm", "image", "source.tar"):
+        one, other = ((copy / name).stat() for copy in copies)
+        assert one.st_ino != other.st_ino
+        assert one.st_mode & 0o777 == 0o600
+        assert (copies[0] / name).read_bytes() == (copies[1] / name).read_bytes()
 
 
 def test_a_release_is_rehearsed_before_anybody_gets_it(house: House, make_tenant: Callable[..., Path]) -> None:

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -66,3 +67,36 @@ def test_a_directory_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not empty"):
         durable.write_directory(tmp_path / "d", {"x": b"2"}, scratch=tmp_path)
     assert (tmp_path / "d/x").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("number", [None, errno.EXDEV, errno.ENOSYS])
+def test_a_copy_has_octets_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None) -> None:
+    """Whether the file system can copy or not; what is there already stays."""
+    content = {"x": bytes(range(256)) * 1000, "y": b""}
+    durable.write_directory(tmp_path / "a", content, scratch=tmp_path)
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, "no")
+
+    if number:
+        monkeypatch.setattr(os, "copy_file_range", refuse)
+    durable.copy_directory(tmp_path / "a", tmp_path / "b", scratch=tmp_path)
+    (tmp_path / "a/x").write_bytes(b"changed")
+    durable.copy_directory(tmp_path / "a", tmp_path / "b", scratch=tmp_path)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "b").iterdir()} == content
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "b").iterdir()} == {0o600}
+    assert sorted(names(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("call", ["copy_file_range", "fsync", "rename"])
+def test_half_a_copy_is_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """When the disk is full."""
+    durable.write_directory(tmp_path / "a", {"x": b"1"}, scratch=tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space"):
+        durable.copy_directory(tmp_path / "a", tmp_path / "b", scratch=tmp_path)
+    assert names(tmp_path) == ["a"]

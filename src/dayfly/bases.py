@@ -1,6 +1,6 @@
 """What programs of tier `python` stand on: the base, which is CPython frozen, and package layers on top of it.
 
-They are releases without a tenant, made once on a machine and kept in its cache, where data directories take them from:
+They are releases without a tenant, made once on a machine and kept in its cache, of which data directories have copies:
 
     CACHE/python/
       releases/<digest>/   bases and layers, each layer beside its base
@@ -95,6 +95,21 @@ class Bases:
 
         with refusals(self._root):
             return self._named("layer", digest(base.name, lock.digest), make)
+
+    @property
+    def releases(self) -> Path:
+        """Where they stand, each beside its parent."""
+        return self._root / "releases"
+
+    def adopt(self, directory: Path) -> Path:
+        """Have a copy of a base or layer, and of what it stands on, from a data directory. Raises SystemRefused."""
+        with self._store.scratch() as scratch:
+            return release.adopt(directory, self.releases, scratch=scratch)
+
+    def set_aside(self, digest: str) -> None:
+        """Mark a damaged release: it keeps its files under another name and is never loaded again."""
+        with refusals(self._root):
+            release.set_aside(self.releases / digest)
 
     @contextmanager
     def holding(self, made: Made) -> Iterator[Path]:

@@ -297,15 +297,15 @@ def _deploy_all(
         _warn(tenant.name, captured(deployed.snapshot))
         _say_live(deployed)
     others = [name for name in registry.names() if name not in tenants]
-    resumed = [name for name in others if _resume(name, registry, core)]
+    resumed = [name for name in others if _resume(name, workshop, registry, core)]
     if not tenants and not resumed:
         raise RegistryError("no tenant to serve; name a tenant directory: dayfly serve DIR")
 
 
-def _resume(name: str, registry: Registry, core: NativeCore) -> bool:
+def _resume(name: str, workshop: Workshop, registry: Registry, core: NativeCore) -> bool:
     """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
     try:
-        resume(name, registry=registry, core=core)
+        resume(name, workshop=workshop, registry=registry, core=core)
     except RegistryError as error:
         logger.error("%s", error)
         return False

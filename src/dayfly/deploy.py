@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dayfly import release
 from dayfly.bases import Bases
 from dayfly.config import Tenant
 from dayfly.core import Core, Snapshot
-from dayfly.errors import DamagedRelease, RegistryError, RehearsalFailed
+from dayfly.errors import DamagedRelease, DayflyError, RegistryError, RehearsalFailed
 from dayfly.log import logger
 from dayfly.registry import Registry, Release
 from dayfly.release import Made
@@ -99,8 +99,9 @@ def deploy(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Reg
     except DamagedRelease as damage:
         if not deployed.unchanged:
             raise
-        logger.warning("tenant %s: %s; building it again", tenant.name, damage)
-        registry.set_aside(deployed.release.digest)
+        logger.warning("tenant %s: %s", tenant.name, damage)
+        if not _mend(deployed.release, workshop, registry) and release.is_whole(deployed.release.directory):
+            registry.set_aside(deployed.release.digest)
         return deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
     return deployed
 
@@ -113,7 +114,7 @@ def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Regi
         source = Source.read(directory)
         origin = _origin(tenant, source)
         current = registry.current(tenant.name)
-    if current and current.origin == origin and current.directory.is_dir():
+    if current and current.origin == origin and release.is_whole(current.directory):
         return Deployed(current, steps)
     made = make(tenant, source, Job(workshop, core, registry, steps))
     with steps.step("write"):
@@ -155,17 +156,12 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
         with steps.step("freeze"):
             snapshot = core.freeze_on(here, bundle, tenant.limits)  # load, on_init, once, limited
     except DamagedRelease as damage:
-        if not _discard_damaged(parent, job.registry):
+        others = [workshop.bases] if job.registry else []
+        if not release.mend(parent.name, job.registry or workshop.bases, *others):
             raise
-        logger.warning("%s; making it again", damage)
+        logger.warning("%s; mended, or to be made again", damage)
         return _loaded(tenant, source, job)
     return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
-
-
-def _discard_damaged(parent: Path, registry: Registry | None) -> bool:
-    """Set aside what is damaged of a base or layer, in the cache and among the releases; tell whether anything was."""
-    places = [parent, *([registry.releases / parent.name] if registry else [])]
-    return True in [release.discard_damaged(place) for place in places]
 
 
 def rehearse(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> None:
@@ -232,24 +228,51 @@ def captured(snapshot: Snapshot | None) -> list[str]:
     ]
 
 
-def resume(name: str, *, registry: Registry, core: Core) -> Release | None:
-    """Publish the recorded release of a tenant without building anything.
+def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> Release | None:
+    """Publish the recorded release of a tenant without its directory.
 
-    A damaged one is set aside, and DamagedRelease says what to do; the other tenants are not concerned.
+    If what it stands on is damaged, that is mended, or the release is made again from the source that it holds. If its
+    own files are, it is set aside, and DamagedRelease says what to do; the other tenants are not concerned.
     """
     current = registry.current(name)
     if current is None:
         return None
     if not current.directory.is_dir():
         raise RegistryError(f"the release of tenant `{name}` is not in the data directory; {_again(name)}")
+    secrets = _secrets(current.tenant, registry)
     try:
-        core.publish(current.tenant, current.directory, _secrets(current.tenant, registry))
-    except DamagedRelease as error:
-        # Where the damage is in a base, its other children are as good as before.
-        if not release.discard_damaged(current.directory):
-            registry.set_aside(current.digest)
-        raise DamagedRelease(f"tenant `{name}`: {error}; {_again(name)}") from None
+        core.publish(current.tenant, current.directory, secrets)
+    except DamagedRelease as damage:
+        _mend(current, workshop, registry)
+        if not current.directory.is_dir():
+            raise DamagedRelease(f"tenant `{name}`: {damage}; {_again(name)}") from None
+        logger.warning("tenant %s: %s", name, damage)
+        try:
+            if not release.is_whole(current.directory):
+                current = _made_again(current, workshop, registry, core)
+            core.publish(current.tenant, current.directory, secrets)
+        except DayflyError as error:
+            raise DamagedRelease(f"tenant `{name}`: {damage}, and then: {error}; {_again(name)}") from None
     return current
+
+
+def _mend(damaged: Release, workshop: Workshop, registry: Registry) -> bool:
+    """Mend what a release stands on, if its own files are sound; else set it aside. Tell whether anything changed."""
+    if not release.is_sound(damaged.directory):
+        registry.set_aside(damaged.digest)
+        return True
+    parent = release.parent_of(damaged.directory)
+    return parent is not None and release.mend(parent, registry, workshop.bases)
+
+
+def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Core) -> Release:
+    """Make a release whose base or layer is lost again, from the source that it holds, on the base of today."""
+    archive = lost.directory / "source.tar"
+    # Later than any file of the source was changed: what clients keep of the old release does not pass for the new one.
+    source = replace(Source.unpack(lost.directory, archive.read_bytes()), modified_s=int(archive.stat().st_mtime))
+    written = registry.write(make(lost.tenant, source, Job(workshop, core, registry)))
+    logger.warning("tenant %s: its release is made again from the source that it holds", lost.tenant.name)
+    return registry.record(lost.tenant, written, _origin(lost.tenant, source))
 
 
 def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:

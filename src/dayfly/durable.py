@@ -11,6 +11,14 @@ from pathlib import Path
 FULL = {errno.ENOSPC, errno.EDQUOT}
 """Errors of a disk, or of a share of it, that has no space left."""
 
+TAKEN = {errno.EEXIST, errno.ENOTEMPTY}
+"""Errors of a rename to where somebody else has put a directory."""
+
+_NO_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
+"""What file systems and sandboxes say that know no copy_file_range."""
+
+_PIECE_BYTES = 1 << 30
+
 
 def write_file(path: Path, content: bytes, *, after: Path | None = None) -> None:
     """Replace one file by another; whoever reads sees the old or the new content.
@@ -44,6 +52,26 @@ def write_directory(path: Path, files: dict[str, bytes], *, scratch: Path, sync_
         shutil.rmtree(aside, ignore_errors=True)
     if sync_parent:
         sync_directory(path.parent)
+
+
+def copy_directory(source: Path, path: Path, *, scratch: Path) -> None:
+    """Make a copy of a directory of files appear at once, with octets of its own, unless there is something at `path`.
+
+    `scratch` is a directory on the same file system as `path`.
+    """
+    aside = scratch / f"{path.name}.{secrets.token_hex(4)}"
+    aside.mkdir(mode=0o700)
+    try:
+        for file in source.iterdir():
+            _copy(file, aside / file.name)
+        _sync_together([*aside.iterdir(), aside])
+        aside.rename(path)
+    except OSError as error:
+        if error.errno not in TAKEN:
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    sync_directory(path.parent)
 
 
 def refusal(what: str, error: OSError, otherwise: str) -> str:
@@ -84,7 +112,24 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _copy(source: Path, path: Path) -> None:
+    """Copy a file for its owner only. A file system that can shares the blocks until one of the two changes."""
+    with source.open("rb") as octets, open(path, "xb", buffering=0, opener=_for_the_owner) as copy:
+        try:
+            while os.copy_file_range(octets.fileno(), copy.fileno(), _PIECE_BYTES):
+                pass
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+            octets.seek(copy.seek(0, os.SEEK_END))
+            shutil.copyfileobj(octets, copy)
+
+
+def _for_the_owner(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write a new file that only its owner may read."""
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "xb", opener=_for_the_owner) as file:
         file.write(content)

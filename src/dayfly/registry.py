@@ -133,9 +133,9 @@ class Registry:
         return Release(tenant, directory.name, directory, origin)
 
     def adopt(self, directory: Path) -> Path:
-        """Have a base or layer, and what it stands on, among the releases. Raises RegistryError."""
+        """Have a copy of a base or layer, and of what it stands on, among the releases. Raises RegistryError."""
         with _refusals(self.directory):
-            return release.adopt(directory, self.releases)
+            return release.adopt(directory, self.releases, scratch=self.directory / "scratch")
 
     def secrets(self, name: str) -> dict[str, str]:
         """Return the secrets of a tenant, with their values. Raises RegistryError if they cannot be read."""

@@ -6,10 +6,10 @@ is whole and a layer is its child; neither has a tenant. A child stands beside i
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dayfly import durable
 from dayfly.config import Limits, Tier
@@ -66,7 +66,11 @@ def write(releases: Path, made: Made, *, scratch: Path, sync_parent: bool = True
     directory = releases / sha256(files[MANIFEST])
     if not _holds(directory, files):
         set_aside(directory)
-        durable.write_directory(directory, files, scratch=scratch, sync_parent=sync_parent)
+        try:
+            durable.write_directory(directory, files, scratch=scratch, sync_parent=sync_parent)
+        except OSError:
+            if not _holds(directory, files):  # another process was faster
+                raise
     return directory
 
 
@@ -92,32 +96,63 @@ def is_sound(directory: Path) -> bool:
         return False
 
 
-def discard_damaged(directory: Path) -> bool:
-    """Set aside a release or those of its parents that are damaged; tell whether there was one."""
-    if not directory.is_dir():
+def is_whole(directory: Path) -> bool:
+    """Tell whether a release stands there with all its parents; not whether they are sound."""
+    try:
+        parent = parent_of(directory)
+    except DamagedRelease:
         return False
-    if not is_sound(directory):
-        set_aside(directory)
-        return True
-    parent = parent_of(directory)
-    return parent is not None and discard_damaged(directory.with_name(parent))
+    return parent is None or is_whole(directory.with_name(parent))
 
 
-def adopt(directory: Path, releases: Path) -> Path:
-    """Make a release and its parents stand in another directory as well; return where it stands there."""
+class Shelf(Protocol):
+    """Where releases stand, each beside its parent: a data directory, or the machine's cache."""
+
+    @property
+    def releases(self) -> Path:
+        """The directory of them."""
+
+    def adopt(self, directory: Path) -> Path:
+        """Have a copy of a release, and of its parents, from another shelf; return where it stands here."""
+
+    def set_aside(self, digest: str) -> None:
+        """Mark a damaged release."""
+
+
+def mend(digest: str, home: Shelf, *others: Shelf) -> bool:
+    """Replace what is damaged of a release and its parents by a copy that is sound; set aside what has none.
+
+    What is missing at `home` is taken from the others. Afterwards `is_whole` says whether it can be used. Returns
+    whether anything was changed.
+    """
+    shelves = (home, *others)
+    sound = [shelf for shelf in shelves if is_sound(shelf.releases / digest)]
+    parent = parent_of(sound[0].releases / digest) if sound else None
+    changed = parent is not None and mend(parent, home, *others)
+    for shelf in shelves:
+        place = shelf.releases / digest
+        if shelf in sound or (shelf is not home and not place.exists()):
+            continue
+        if place.exists():
+            shelf.set_aside(digest)
+            changed = True
+        if copy := next((one.releases / digest for one in sound if is_whole(one.releases / digest)), None):
+            shelf.adopt(copy)
+            changed = True
+    return changed
+
+
+def adopt(directory: Path, releases: Path, *, scratch: Path) -> Path:
+    """Copy a release and its parents into another directory of releases; return where it stands there.
+
+    Every data directory has octets of its own: damage to one is damage to one. `scratch`: on the file system of
+    `releases`. Raises OSError, and DamagedRelease if a parent is missing.
+    """
     if parent := parent_of(directory):
-        adopt(directory.with_name(parent), releases)
+        adopt(directory.with_name(parent), releases, scratch=scratch)
     place = releases / directory.name
-    if place.is_dir():
-        return place
-    aside = releases / f".{directory.name}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(mode=0o700)
-    for file in directory.iterdir():
-        _link_or_copy(file, aside / file.name)
-    durable.sync_directory(aside)
-    aside.rename(place)
-    durable.sync_directory(releases)
+    if not place.is_dir():
+        durable.copy_directory(directory, place, scratch=scratch)
     return place
 
 
@@ -127,7 +162,11 @@ def set_aside(directory: Path) -> None:
     if not directory.exists():
         return
     shutil.rmtree(damaged, ignore_errors=True)
-    directory.rename(damaged)
+    try:
+        directory.rename(damaged)
+    except OSError:
+        if directory.exists():  # else another process was faster
+            raise
     durable.sync_directory(damaged.parent)
 
 
@@ -147,14 +186,3 @@ def _holds(directory: Path, files: dict[str, bytes]) -> bool:
         return all((directory / name).read_bytes() == content for name, content in files.items())
     except OSError:
         return False
-
-
-def _link_or_copy(file: Path, place: Path) -> None:
-    """Give a file a second name: files of a release never change. Another file system gets a copy."""
-    try:
-        os.link(file, place)
-    except OSError:
-        with open(place, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as copy:
-            copy.write(file.read_bytes())
-            copy.flush()
-            os.fsync(copy.fileno())

@@ -1,12 +1,15 @@
 """Tenants of tier `python` from the command line to the answer. The first on a machine makes the base."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dayfly import release
+from dayfly.bases import Bases
 from tests.conftest import DAYFLY, HELLO, Run
 from tests.e2e.conftest import Serve
 from tests.resolver.index import LocalIndex, serving
@@ -150,3 +153,35 @@ def test_an_index_that_does_not_answer_is_exit_code_3(run: Run, make_tenant: Mak
     done = run("check", tenant, "--index", url)
     assert done.returncode == 3, done.stderr
     assert "package index: " in done.stderr
+
+
+@pytest.mark.parametrize("where", [("data",), ("cache",), ("data", "cache")], ids="+".join)
+def test_one_damaged_octet_of_the_base_stops_nobody(
+    serve: Serve, make_tenant: MakeTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: tuple[str, ...]
+) -> None:
+    """The copy in the data directory and the one in the cache are two; without a good one a release is made again."""
+    base = Bases().known()
+    assert base is not None
+    cache = tmp_path / "cache"
+    shutil.copytree(base.parents[1] / "base", cache / "python/base")
+    release.adopt(base, make_directory(cache / "python/releases"), scratch=cache)
+    monkeypatch.setenv("DAYFLY_CACHE_DIR", str(cache))
+    with serve(make_tenant("one", {"app.py": HELLO}), make_tenant("two", {"app.py": HELLO})) as server:
+        assert server.stop() == 0
+    places = {"data": tmp_path / ".dayfly/releases" / base.name, "cache": cache / "python/releases" / base.name}
+    for place in (places[name] for name in where):
+        content = bytearray((place / "image").read_bytes())
+        content[len(content) // 2] ^= 1
+        (place / "image").write_bytes(content)
+    with serve(make_tenant("three")) as server:
+        for name in ("one", "two"):
+            assert server.get(host=f"{name}.localhost").body.startswith(b"\tthis is a very")
+        made_again = server.log.count("is made again from the source that it holds")
+    assert made_again == (2 if len(where) == 2 else 0)
+    assert all(release.is_sound(place) for name, place in places.items() if len(where) == 1 and name == "data")
+
+
+def make_directory(path: Path) -> Path:
+    """Make a directory for its owner only."""
+    path.mkdir(mode=0o700, parents=True)
+    return path
