@@ -509,7 +509,7 @@ def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path],
     directory = make_tenant("one", {**PYTHON, "dayfly.toml": samples})
     made = check(Tenant.load(directory), directory, workshop=house.workshop, core=house.core)
     ((rehearsed, _),) = house.core.rehearsed
-    assert rehearsed.parent == house.core.loaded[0][0].parent
+    assert rehearsed.is_relative_to(tmp_path / "cache/python")
     assert not rehearsed.exists()
     house.core.answers["/"] = Rehearsed(500)
     with pytest.raises(RehearsalFailed):
@@ -517,6 +517,19 @@ def test_a_check_records_nothing(house: House, make_tenant: Callable[..., Path],
     assert made.parent == house.core.loaded[0][0].name
     assert list((tmp_path / "data/releases").iterdir()) == []
     assert house.registry.names() == []
+
+
+def test_two_checks_of_one_directory_do_not_meet(house: House, make_tenant: Callable[..., Path]) -> None:
+    """Each rehearses a release of its own, beside a parent of its own."""
+    directory = make_tenant("one", PYTHON)
+    made = check(Tenant.load(directory), directory, workshop=house.workshop, core=house.core)
+    with house.workshop.bases.holding(made) as one:
+        with house.workshop.bases.holding(made) as other:
+            assert one != other
+            assert release.is_whole(other)
+        assert release.is_whole(one)
+        assert release.is_sound(one)
+    assert not one.exists()
 
 
 def test_what_a_program_captured_is_said_by_its_line() -> None:

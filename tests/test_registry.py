@@ -59,6 +59,35 @@ def test_the_same_release_is_recorded_once(tmp_path: Path) -> None:
         assert registry.current("hello") == other
 
 
+def test_processes_that_write_one_release_do_not_meet(tmp_path: Path) -> None:
+    """All of them have it, whoever was first, also where a damaged one stood."""
+    program = """if True:
+        import sys, pathlib
+        from dayfly import release
+        from dayfly.config import Limits
+        from dayfly.core import Snapshot
+        place = pathlib.Path(sys.argv[1])
+        snapshot = Snapshot(b"code", b"image" * 100_000, {}, 0, None)
+        mades = [release.Made("wasm", snapshot, Limits(), str(number).encode()) for number in range(50)]
+        sys.stdin.read()
+        for made in mades:
+            directory = release.write(place / "releases", made, scratch=place / "scratch")
+            assert directory.is_dir()
+    """
+    for name in ("releases", "scratch"):
+        (tmp_path / name).mkdir()
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    writers = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()
+        writer.stdin = None
+    assert [writer.communicate()[1] for writer in writers] == [b""] * 4
+    written = list((tmp_path / "releases").iterdir())
+    assert len([directory for directory in written if release.is_sound(directory)]) == 50
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 def test_recording_replaces_a_damaged_release(tmp_path: Path) -> None:
     """The damaged one is kept under another name."""
     with Registry.open(tmp_path) as registry:

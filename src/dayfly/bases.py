@@ -113,13 +113,13 @@ class Bases:
 
     @contextmanager
     def holding(self, made: Made) -> Iterator[Path]:
-        """Give the directory of a release beside its parent, for as long as the block lasts."""
+        """Give the directory of a release beside its parent, for as long as the block lasts; nobody else sees it."""
         with self._store.scratch() as scratch:
-            directory = release.write(self._root / "releases", made, scratch=scratch)
-        try:
-            yield directory
-        finally:
-            shutil.rmtree(directory)
+            releases = scratch / "releases"
+            releases.mkdir(mode=0o700)
+            if made.parent:
+                release.lend(self.releases / made.parent, releases)
+            yield release.write(releases, made, scratch=scratch)
 
     def known(self) -> Path | None:
         """Return the base of this version of dayfly if it is made."""

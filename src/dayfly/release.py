@@ -156,6 +156,16 @@ def adopt(directory: Path, releases: Path, *, scratch: Path) -> Path:
     return place
 
 
+def lend(directory: Path, releases: Path) -> None:
+    """Make a release and its parents stand in a directory that is soon gone, as second names of the same files."""
+    if parent := parent_of(directory):
+        lend(directory.with_name(parent), releases)
+    place = releases / directory.name
+    place.mkdir(mode=0o700)
+    for file in directory.iterdir():
+        (place / file.name).hardlink_to(file)
+
+
 def set_aside(directory: Path) -> None:
     """Mark a damaged release: it keeps its files under another name and is never loaded again."""
     damaged = directory.with_name(f"{directory.name}.damaged")

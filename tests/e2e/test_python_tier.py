@@ -185,3 +185,14 @@ def make_directory(path: Path) -> Path:
     """Make a directory for its owner only."""
     path.mkdir(mode=0o700, parents=True)
     return path
+
+
+def test_checks_of_one_directory_do_not_break_each_other(make_tenant: MakeTenant, tmp_path: Path) -> None:
+    """As processes side by side, with a rehearsal each."""
+    directory = make_tenant("one", {"app.py": HELLO, "dayfly.toml": "[[sample_requests]]\n" * 20})
+    done = [
+        subprocess.Popen([DAYFLY, "check", directory], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    results = [(*process.communicate(timeout=120), process.returncode) for process in done]
+    assert [(errors, code) for _, errors, code in results] == [(b"", 0)] * 4
