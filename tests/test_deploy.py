@@ -320,6 +320,20 @@ def test_a_tenant_gets_the_secrets_that_it_names(house: House, make_tenant: Call
     assert core.secrets == house.core.secrets
 
 
+def test_secrets_that_cannot_be_read_are_missing(
+    house: House, make_tenant: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And said to be: no start fails for them."""
+    directory = make_tenant("one", {**PYTHON, "dayfly.toml": 'secrets = ["KEY"]\n'})
+    (tmp_path / "data/secrets/one.json").write_text('{"KEY": "\\udcff"}', encoding="ascii")
+    house.deploy(directory)
+    resume("one", workshop=house.workshop, registry=house.registry, core=house.core)
+    assert house.core.secrets == {"one": {}}
+    assert caplog.text.count("tenant one: ") == 4
+    assert "one.json: not a tenant's secrets" in caplog.text
+    assert "secret `KEY` has no value" in caplog.text
+
+
 def test_what_cannot_be_a_python_program_is_refused(house: House, make_tenant: Callable[..., Path]) -> None:
     """Before anything is frozen."""
     with pytest.raises(BuildError, match=r"there is no app.py, where a program of tier `python` begins"):

@@ -139,9 +139,13 @@ def test_secrets_are_kept_apart(tmp_path: Path) -> None:
     file = tmp_path / "secrets/hello.json"
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == [file]
-    file.write_text("[]", encoding="ascii")
-    with Registry.open(tmp_path) as registry, pytest.raises(RegistryError, match=r"hello.json: not a tenant's secrets"):
-        registry.secrets("hello")
+    for broken in ("[]", '{"KEY": 1}', '{"KEY": "\\udcff"}', '{"\\udcff": "value"}', "\xff"):
+        file.write_text(broken, encoding="latin-1")
+        with (
+            Registry.open(tmp_path) as registry,
+            pytest.raises(RegistryError, match=r"hello.json: not a tenant's secrets"),
+        ):
+            registry.secrets("hello")
 
 
 def test_a_second_owner_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Words on the command line, one function call each."""
 
 import getpass
+import os
 import re
 import sys
 import traceback
@@ -43,7 +44,7 @@ Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directo
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]
 SecretName = Annotated[str, typer.Argument(metavar="NAME", help="A name of its `secrets`.")]
-SECRET_CHARACTERS_MAX = 64 << 10
+SECRET_BYTES_MAX = 64 << 10
 DATA_DIRECTORY = Path(".dayfly")
 Index = Annotated[
     str,
@@ -184,16 +185,12 @@ def base_info_command() -> None:
 @secret.command("set")
 def secret_set_command(tenant: TenantName, name: SecretName, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
     """Read a value from standard input, and keep it for the tenant; the next `dayfly serve` has it."""
-    if sys.stdin.isatty():
-        value = getpass.getpass(f"{name}: ")
-    else:
-        value = sys.stdin.read(SECRET_CHARACTERS_MAX + 1).removesuffix("\n")
-    if not value or "\0" in value or len(value) > SECRET_CHARACTERS_MAX:
-        raise InvalidOption(
-            f"a secret cannot be empty, have a zero octet or more than {SECRET_CHARACTERS_MAX} characters"
-        )
+    log.to_standard_error()
+    value = _secret_value(name)
     with Registry.open(data_dir) as registry:
         registry.set_secret(_tenant_name(tenant), _secret_name(name), value)
+        if tenant not in registry.names():
+            logger.warning("tenant `%s` is not in this data directory yet; if the name is right, deploy it", tenant)
 
 
 @secret.command("remove")
@@ -211,6 +208,20 @@ def secret_list_command(tenant: TenantName, data_dir: DataDirectory = DATA_DIREC
     with Registry.open(data_dir) as registry:
         names = sorted(registry.secrets(_tenant_name(tenant)))
     print("\n".join(names) or f"tenant `{tenant}` has no secrets")
+
+
+def _secret_value(name: str) -> str:
+    """Ask for a value, or read it from standard input as the octets that it is."""
+    if sys.stdin.isatty():
+        octets = os.fsencode(getpass.getpass(f"{name}: "))
+    else:
+        octets = sys.stdin.buffer.read(SECRET_BYTES_MAX + 2).removesuffix(b"\n")
+    if not octets or b"\0" in octets or len(octets) > SECRET_BYTES_MAX:
+        raise InvalidOption(f"a secret cannot be empty, have a zero octet or more than {SECRET_BYTES_MAX >> 10} KiB")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidOption("a secret must be text in UTF-8; encode other octets, in base64 for example") from None
 
 
 def _tenant_name(name: str) -> str:

@@ -276,8 +276,15 @@ def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Cor
 
 
 def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:
-    """Return the values of those that the tenant names; one that has none yet is missing, and said so."""
-    known = registry.secrets(tenant.name) if tenant.secrets else {}
+    """Return the values of those that the tenant names; one that has none yet is missing, and said so.
+
+    So are all if they cannot be read: that concerns this tenant, and is no reason for the others not to start.
+    """
+    try:
+        known = registry.secrets(tenant.name) if tenant.secrets else {}
+    except RegistryError as error:
+        logger.error("tenant %s: %s", tenant.name, error)
+        known = {}
     for name in tenant.secrets:
         if name not in known:
             logger.warning("tenant %s: secret `%s` has no value; see dayfly secret set", tenant.name, name)

@@ -141,11 +141,10 @@ class Registry:
         """Return the secrets of a tenant, with their values. Raises RegistryError if they cannot be read."""
         file = self._secrets(name)
         try:
-            known = json.loads(file.read_bytes())
-            return {str(key): str(value) for key, value in known.items()}
+            return _secrets_of(json.loads(file.read_bytes()))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise RegistryError(
                 f"{file}: not a tenant's secrets ({type(error).__name__}); delete it and set them again"
             ) from None
@@ -200,6 +199,14 @@ class Registry:
 
     def _pointer(self, name: str) -> Path:
         return self.directory / "tenants" / f"{name}.json"
+
+
+def _secrets_of(known: object) -> dict[str, str]:
+    """Return what a file of secrets holds. Raises ValueError if it is not names and texts that UTF-8 can say."""
+    if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+        raise ValueError("not a table of texts")
+    "".join([*known, *known.values()]).encode("utf-8")
+    return known
 
 
 def _lock(directory: Path) -> IO[str]:

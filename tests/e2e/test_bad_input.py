@@ -1,11 +1,13 @@
 """Bad input: one line that says what and what to do, the right exit code, and nothing half-written."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import HELLO_WAT, Run
+from tests.conftest import DAYFLY, HELLO_WAT, Run
 
 MakeTenant = Callable[..., Path]
 
@@ -107,6 +109,32 @@ def test_an_option_with_a_wrong_value_is_a_usage_error(
     done = run("serve", make_tenant(), *words, "--port", "0")
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        (b"\xff", 2, "dayfly: a secret must be text in UTF-8; encode other octets, in base64 for example\n"),
+        (b"\n", 2, "dayfly: a secret cannot be empty, have a zero octet or more than 64 KiB\n"),
+        (b"a\0b", 2, "dayfly: a secret cannot be empty, have a zero octet or more than 64 KiB\n"),
+        (b"a" * 65537, 2, "dayfly: a secret cannot be empty, have a zero octet or more than 64 KiB\n"),
+        (
+            b"a" * 65536 + b"\n",
+            0,
+            "tenant `nobody` is not in this data directory yet; if the name is right, deploy it\n",
+        ),
+        ("\u20ac".encode(), 0, "tenant `nobody` is not in this data directory yet; if the name is right, deploy it\n"),
+    ],
+)
+def test_a_secret_is_text(tmp_path: Path, value: bytes, code: int, message: str) -> None:
+    """Read as octets, whatever the locale; for a tenant that is not there yet with a warning."""
+    command = [str(DAYFLY), "secret", "set", "nobody", "KEY"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "LC_ALL": "C"}, input=value, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert done.stderr.decode().endswith(message)
+    assert (tmp_path / ".dayfly/secrets/nobody.json").exists() == (code == 0)
 
 
 @pytest.mark.parametrize("words", [("serve", "--port", "99999"), ("fly",), ("serve", "--what")])
