@@ -209,6 +209,17 @@ def test_a_broken_record_is_named(tmp_path: Path, content: str) -> None:
             registry.current("hello")
 
 
+def test_a_broken_record_is_no_obstacle_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is reported once, and recording its tenant replaces it."""
+    with Registry.open(tmp_path) as registry:
+        (tmp_path / "tenants/hello.json").write_text("{", encoding="ascii")
+        record(registry, "other")
+        record(registry, "third")
+        assert caplog.text.count("hello.json: not a tenant's record") == 1
+        recorded = record(registry)
+        assert registry.current("hello") == recorded
+
+
 @pytest.mark.parametrize("config", [{"hosts": ["hello.localhost"]}, {"paths": ["/a", "/z"]}])
 def test_two_tenants_cannot_have_one_route(tmp_path: Path, config: dict[str, list[str]]) -> None:
     """Neither a host nor a path; the message names both tenants."""

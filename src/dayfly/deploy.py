@@ -113,7 +113,7 @@ def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Regi
     with steps.step("read"):
         source = Source.read(directory)
         origin = _origin(tenant, source)
-        current = registry.current(tenant.name)
+        current = _recorded(tenant.name, registry)
     if current and current.origin == origin and release.is_whole(current.directory):
         return Deployed(current, steps)
     made = make(tenant, source, Job(workshop, core, registry, steps))
@@ -125,6 +125,15 @@ def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Regi
     with steps.step("record"):
         recorded = registry.record(tenant, written, origin)  # durable before visible
     return Deployed(recorded, steps, made.snapshot)
+
+
+def _recorded(name: str, registry: Registry) -> Release | None:
+    """Return the recorded release of a tenant; one that cannot be read is as good as none: it is to be replaced."""
+    try:
+        return registry.current(name)
+    except RegistryError as error:
+        logger.warning("%s: it is replaced", error)
+        return None
 
 
 def make(tenant: Tenant, source: Source, job: Job) -> Made:

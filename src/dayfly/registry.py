@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from dayfly import durable, release
 from dayfly.config import Tenant
 from dayfly.errors import ConfigError, DataDirectoryLocked, RegistryError
+from dayfly.log import logger
 from dayfly.release import Made
 
 
@@ -184,9 +185,19 @@ class Registry:
 
     @cached_property
     def _routes(self) -> dict[str, str]:
-        """Whose each host and path is; read once, because nobody else writes here while the lock is held."""
-        known = [current.tenant for name in self.names() if (current := self.current(name))]
+        """Whose each host and path is; read once, because nobody else writes here while the lock is held.
+
+        Those of a record that cannot be read are not known, and said so.
+        """
+        known = [current.tenant for name in self.names() if (current := self._readable(name))]
         return {route: tenant.name for tenant in known for route in (*tenant.hosts, *tenant.paths)}
+
+    def _readable(self, name: str) -> Release | None:
+        try:
+            return self.current(name)
+        except RegistryError as error:
+            logger.warning("%s; until then its hosts and paths are free for others", error)
+            return None
 
     def _take_routes(self, tenant: Tenant) -> None:
         mine = {route for route, owner in self._routes.items() if owner == tenant.name}

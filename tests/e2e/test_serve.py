@@ -121,6 +121,25 @@ def _damage(file: Path, how: str) -> None:
         file.write_bytes(content)
 
 
+def test_a_broken_record_stops_nobody_else(serve: Serve, make_tenant: MakeTenant, tmp_path: Path) -> None:
+    """It is named, the others serve, and its directory replaces it."""
+    one, two, three = (make_tenant(name) for name in ("one", "two", "three"))
+    with serve(one, two) as server:
+        assert server.stop() == 0
+    (tmp_path / ".dayfly/tenants/one.json").write_bytes(b"{")
+    with serve(three) as server:
+        assert server.get(host="two.localhost").body == server.get(host="three.localhost").body == b"hello"
+        assert server.get(host="one.localhost").status == 404
+        assert "ERROR" in server.log
+        assert "tenants/one.json: not a tenant's record" in server.log
+        assert server.stop() == 0
+    with serve(one) as server:
+        assert server.get(host="one.localhost").body == b"hello"
+        assert server.stop() == 0
+    with serve(three) as server:
+        assert server.get(host="one.localhost").body == b"hello"
+
+
 def test_damaged_machine_code_is_made_again(
     serve: Serve, make_tenant: MakeTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
