@@ -85,6 +85,20 @@ def test_the_tier_decides_the_memory(make_tenant: Callable[..., Path]) -> None:
             "[[sample_requests]]\nurl = 1",
             "unknown key `sample_requests.url`; allowed here: method, path, query, headers",
         ),
+        *[
+            (
+                f"[[sample_requests]]\nheaders = {{ {pair} }}",
+                f"`sample_requests.headers` cannot be {said}; allowed: a table",
+            )
+            for pair, said in [
+                ('"X A" = "1"', "'X A'"),
+                ('"" = "1"', "''"),
+                ('"A:" = "1"', "'A:'"),
+                ('A = "1\\r\\nB: 2"', "'1\\r\\nB: 2'"),
+                ('A = "1\\n"', "'1\\n'"),
+                ('A = "\\u0000"', "'\\x00'"),
+            ]
+        ],
         ('name = "A b"', "`name` cannot be 'A b'; allowed: up to 63 of a-z, 0-9 and -"),
         ('hosts = ["a:80"]', "`hosts` cannot be 'a:80'; allowed: a list of host names in lower case, without port"),
         ('paths = ["/z/"]', "`paths` cannot be '/z/'; allowed: a list of path prefixes like \"/z\""),

@@ -38,6 +38,10 @@ _HOST = rf"{NAME}(\.{NAME})*"
 _PATH = r"/|(/[A-Za-z0-9._~-]+)+"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
+# RFC 9110 section 5.1 and 5.5: a token, and what no line can end.
+_FIELD_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_FIELD_VALUE = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
+
 _UNITS = {
     "B": 1,
     "KiB": 1 << 10,
@@ -123,7 +127,10 @@ class SampleRequest(_Model):
     method: Annotated[str, Field(pattern=r"^[A-Z]{1,20}$", description='a method like "GET"')] = "GET"
     path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1 << 14, description='a path like "/item/1"')] = "/"
     query: Annotated[str, Field(pattern=r"^[!-~]*$", max_length=1 << 14, description='text like "a=1&b=2"')] = ""
-    headers: Annotated[dict[str, str], Field(description="a table of texts")] = {}
+    headers: Annotated[
+        dict[Annotated[str, Field(pattern=_FIELD_NAME)], Annotated[str, Field(pattern=_FIELD_VALUE)]],
+        Field(max_length=100, description="a table of texts without line ends, each with the name of a header field"),
+    ] = {}
     body: Annotated[str, Field(max_length=64 << 10, description="a text of at most 64 KiB")] = ""
     status: Annotated[
         int | None,
