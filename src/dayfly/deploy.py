@@ -1,8 +1,9 @@
 """The story of a deploy, and the one of a start: which releases serve, and how they got there."""
 
 import hashlib
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -10,9 +11,17 @@ from pathlib import Path
 
 from dayfly import release
 from dayfly.bases import Bases
-from dayfly.config import Tenant
+from dayfly.config import CONFIG_NAME, Tenant
 from dayfly.core import Core, Snapshot
-from dayfly.errors import DamagedRelease, DayflyError, RegistryError, RehearsalFailed
+from dayfly.errors import (
+    ConfigError,
+    DamagedRelease,
+    DayflyError,
+    InitFailed,
+    ProgramRefused,
+    RegistryError,
+    RehearsalFailed,
+)
 from dayfly.log import logger
 from dayfly.registry import Registry, Release
 from dayfly.release import Made
@@ -142,7 +151,7 @@ def make(tenant: Tenant, source: Source, job: Job) -> Made:
         return _loaded(tenant, source, job)
     with job.steps.step("build"):
         program = job.workshop.toolchain.build(source, tenant.tier)  # one-shot process: source -> wasm
-    with job.steps.step("freeze"):
+    with job.steps.step("freeze"), _explained(tenant, source):
         snapshot = job.core.freeze(program.wasm, tenant.limits)  # compile, start-up, on_init, once, limited
     return Made(tenant.tier, snapshot, tenant.limits, source.bundle)
 
@@ -162,7 +171,7 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
                 parent = _layer(parent, lock, workshop, core)
         with steps.step("adopt"):
             here = job.registry.adopt(parent) if job.registry else parent
-        with steps.step("freeze"):
+        with steps.step("freeze"), _explained(tenant, source):
             snapshot = core.freeze_on(here, bundle, tenant.limits)  # load, on_init, once, limited
     except DamagedRelease as damage:
         others = [workshop.bases] if job.registry else []
@@ -171,6 +180,56 @@ def _loaded(tenant: Tenant, source: Source, job: Job) -> Made:
         logger.warning("%s; mended, or to be made again", damage)
         return _loaded(tenant, source, job)
     return Made("python", snapshot, tenant.limits, source.bundle, parent=here.name)
+
+
+@contextmanager
+def _explained(tenant: Tenant, source: Source) -> Iterator[None]:
+    """Have the first line of what a program is refused for name its directory, the limit, and what to do."""
+    try:
+        yield
+    except (InitFailed, ProgramRefused) as error:
+        first, *rest = str(error).splitlines()
+        if beyond := _MEMORY_TAKEN.search(first):
+            raise ConfigError(_too_little_memory(tenant, source.directory / CONFIG_NAME, *beyond.groups())) from None
+        raise type(error)("\n".join([f"{source.directory}: {_explanation(first, rest, tenant)}", *rest])) from None
+
+
+# What the core says of a limit below what a base or a layer takes.
+_MEMORY_TAKEN = re.compile(r"memory limit is .* takes (\d+) MiB, and allows (\d+)")
+
+
+_PLACE = re.compile(r"""^ +File "/app/(.+)", line (\d+)""", re.MULTILINE)
+"""A file of the tenant in a traceback."""
+
+
+def _too_little_memory(tenant: Tenant, file: Path, taken: str, most: str) -> str:
+    said = f"{tenant.limits.memory_bytes_max / 2**20:g} MiB"
+    return (
+        f"{file}: `limits.memory_bytes_max` cannot be {said}: CPython and the packages take {taken} MiB before the "
+        f"program begins; leave the key out, or set some MiB more than that and {most} MiB at most"
+    )
+
+
+def _explanation(first: str, rest: Sequence[str], tenant: Tenant) -> str:
+    limits = tenant.limits
+    if "more CPU time than the limit" in first:
+        return (
+            f"{first}, {limits.init_cpu_ns_max / 1e9:g} s; look for a loop without an end outside of functions and in "
+            "`on_init`, or raise `limits.init_cpu_ns_max` in dayfly.toml"
+        )
+    if "more memory than the limit" in first:
+        return (
+            f"{first}, {limits.memory_bytes_max / 2**20:g} MiB; keep less from the start, or raise "
+            "`limits.memory_bytes_max` in dayfly.toml"
+        )
+    if first.startswith("Traceback") or _PLACE.match(first):
+        # What the program logged stands below, further in.
+        raised = next((line for line in reversed(rest) if line and not line.startswith(" ")), first)
+        file, line = (_PLACE.findall("\n".join([first, *rest])) or [("app.py", "1")])[-1]
+        return f"{file}:{line}: the program cannot be loaded: {raised}; correct it\n{first}"
+    if "has neither a function" in first:
+        return f"{first}; define one of them in app.py"
+    return first
 
 
 def rehearse(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> None:

@@ -1,23 +1,25 @@
 """Bad input: one line that says what and what to do, the right exit code, and nothing half-written."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import DAYFLY, HELLO_WAT, Run
+from tests.conftest import DAYFLY, HELLO, HELLO_WAT, REPOSITORY, Run
 
 MakeTenant = Callable[..., Path]
 
 
-def refused(run: Run, *words: object, code: int = 1) -> str:
-    """Run a command that must be refused; return its one line."""
+def refused(run: Run, *words: object, code: int = 1, traceback: bool = False) -> str:
+    """Run a command that must be refused; return its one line, below which there may be a traceback of the program."""
     done = run(*words)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    line, *more = done.stderr.splitlines()
+    assert more == [] or (traceback and more[0].startswith(("Traceback", "  File")))
     assert line.startswith("dayfly: ")
     return line.removeprefix("dayfly: ")
 
@@ -38,27 +40,60 @@ def test_a_missing_directory_is_named(run: Run) -> None:
     assert refused(run, "serve", "nothing") == "`nothing` is not a directory; name the directory that holds app.py"
 
 
+SPINS = "while True:\n    pass\n"
+
+
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("tier", "files", "message"),
     [
-        ({"note": ""}, "app.py"),
-        ({"app.py": ""}, "app.py"),
-        ({"app.py": "def f(:\n"}, "app.py:1"),
-        ({"app.py": "def on_init():\n\tpass\n"}, "on_client_request"),
-        ({"app.py": "class A: pass\n\ndef on_client_request():\n\treturn 'a'\n"}, "app.py:1"),
+        ("compiled", {"note": ""}, "there is no app.py, where a program of tier `compiled` begins; add it or"),
+        ("compiled", {"app.py": ""}, "app.py"),
+        ("compiled", {"app.py": "def f(:\n"}, "app.py:1"),
+        ("compiled", {"app.py": "def on_init():\n\tpass\n"}, "on_client_request"),
+        ("compiled", {"app.py": "class A: pass\n\ndef on_client_request():\n\treturn 'a'\n"}, "app.py:1"),
+        ("python", {"note": ""}, "DIR: there is no app.py, where a program of tier `python` begins; add it or"),
+        ("python", {"app.py": ""}, "DIR: `app` has neither a function .*; define one of them in app.py$"),
+        (
+            "python",
+            {"app.py": "def f(:\n"},
+            "DIR: app.py:1: the program cannot be loaded: SyntaxError: .*; correct",
+        ),
+        ("python", {"app.py": "x = 1\n"}, "DIR: `app` has neither a function .*; define one of them in app.py$"),
+        (
+            "python",
+            {"app.py": "\n1 / 0\n"},
+            "DIR: app.py:2: the .* loaded: ZeroDivisionError: .*; correct",
+        ),
+        (
+            "python",
+            {"app.py": SPINS},
+            "DIR: .* CPU time .* allows, 5 s; look for a loop .* or raise `limits.init_",
+        ),
     ],
-    ids=["missing", "empty", "syntax", "no-handler", "unsupported"],
 )
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_bad_program_is_refused(
-    run: Run, make_tenant: MakeTenant, tmp_path: Path, command: str, files: dict[str, str], message: str
+    run: Run, make_tenant: MakeTenant, tmp_path: Path, command: str, tier: str, files: dict[str, str], message: str
 ) -> None:
-    """With file, line and reason; no release is left behind."""
-    compiled = {"dayfly.toml": 'tier = "compiled"\n', **files}
-    assert message in refused(run, command, make_tenant("hello", compiled))
-    assert list(tmp_path.glob(".dayfly/releases/*")) == []
+    """With directory or file, reason and what to do; no release is left behind."""
+    directory = make_tenant("hello", {"dayfly.toml": f'tier = "{tier}"\n', **files})
+    line = refused(run, command, directory, traceback=tier == "python")
+    assert re.search(message.replace("DIR", f"^{directory}"), line), line
     assert list(tmp_path.glob(".dayfly/tenants/*")) == []
     assert list(tmp_path.glob(".dayfly/scratch/*")) == []
+    # A base stands there on its own.
+    assert [file for file in tmp_path.glob(".dayfly/releases/*/manifest.json") if b"parent" in file.read_bytes()] == []
+
+
+def test_a_memory_limit_below_what_cpython_takes_is_named(run: Run, make_tenant: MakeTenant) -> None:
+    """With file, key, the least there is, which the documentation names too, and what to do."""
+    directory = make_tenant("hello", {"app.py": HELLO, "dayfly.toml": '[limits]\nmemory_bytes_max = "1 MiB"\n'})
+    line = refused(run, "check", directory)
+    said = f"{directory}/dayfly.toml: `limits.memory_bytes_max` cannot be 1 MiB: CPython and the packages take"
+    found = re.match(said + r" (\d+) MiB before the program begins; leave the key out, or .* 64 MiB at most$", line)
+    assert found, line
+    for page, words in {"limits": "the least is {} MiB", "configuration": "is from {} MiB"}.items():
+        assert words.format(found[1]) in (REPOSITORY / f"docs/{page}.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
