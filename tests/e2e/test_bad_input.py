@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,81 @@ def test_a_memory_limit_below_what_cpython_takes_is_named(run: Run, make_tenant:
     assert found, line
     for page, words in {"limits": "the least is {} MiB", "configuration": "is from {} MiB"}.items():
         assert words.format(found[1]) in (REPOSITORY / f"docs/{page}.md").read_text(encoding="utf-8")
+
+
+REFUSING = """
+import errno, os, sys
+number, places = getattr(errno, os.environ["REFUSED"]), os.environ["PLACES"].split(":")
+def refuse(event, words):
+    if event in {"open", "os.mkdir", "os.scandir", "os.rename"}:
+        written = event != "open" or (words[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+        path = os.fspath(words[0]) if isinstance(words[0], (str, os.PathLike)) else ""
+        if any(path.startswith(place) for place in places) and (written or number == errno.EACCES):
+            raise OSError(number, os.strerror(number), path)
+sys.addaudithook(refuse)
+"""
+"""A system that refuses to write below some places, or with EACCES to read: also to root, and without a full disk."""
+
+
+@pytest.fixture
+def refusing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that makes the system refuse."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(REFUSING, encoding="utf-8")
+
+    def refuse(number: str, *places: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+        monkeypatch.setenv("REFUSED", number)
+        monkeypatch.setenv("PLACES", ":".join(places))
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"), [("ENOSPC", "free space there"), ("EDQUOT", "free space there"), ("EROFS", "make it writable")]
+)
+@pytest.mark.parametrize("tier", ["python", "compiled", "wasm"])
+def test_a_disk_that_takes_nothing_is_one_line(
+    run: Run,
+    make_tenant: MakeTenant,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refusing: Callable[..., None],
+    number: str,
+    cure: str,
+    tier: str,
+) -> None:
+    """The cache, the data directory, and the place for temporary files: which one, why, and what to do."""
+    program = {"app.wat": HELLO_WAT} if tier == "wasm" else {"app.py": HELLO}
+    directory = make_tenant("hello", {**program, "dayfly.toml": f'tier = "{tier}"'})
+    cache, data = tmp_path / "cache", tmp_path / "data"
+    with monkeypatch.context() as patch:
+        patch.setenv("DAYFLY_CACHE_DIR", str(cache))
+        refusing(number, str(cache))
+        line = refused(run, "check", directory)
+    assert re.match(rf"cache `{cache}.*` cannot be written: .*; {cure} or choose another with DAYFLY_CACHE_DIR$", line)
+    for place in (data, data / "scratch"):
+        refusing(number, f"{place}/" if place != data else str(place))
+        line = refused(run, "build", directory, "--data-dir", data)
+        assert re.match(rf"data directory `{data}` cannot be written: .*; {cure} or choose .* --data-dir$", line), line
+    assert list(data.glob("releases/*")) == []
+    if tier != "python":
+        refusing(number, f"{tempfile.gettempdir()}/dayfly-build-")
+        line = refused(run, "check", directory)
+        assert re.match(rf"the directory for temporary .* cannot be written: .*; {cure} or .* TMPDIR$", line), line
+
+
+@pytest.mark.parametrize("place", ["app.py", "dayfly.toml", "templates"])
+@pytest.mark.parametrize("tier", ["python", "compiled"])
+def test_a_source_that_cannot_be_read_is_one_line(
+    run: Run, make_tenant: MakeTenant, refusing: Callable[..., None], tier: str, place: str
+) -> None:
+    """With the file or directory; nothing is left out of a release in silence."""
+    directory = make_tenant("hello", {"app.py": HELLO, "dayfly.toml": f'tier = "{tier}"'})
+    (directory / "templates").mkdir()
+    refusing("EACCES", str(directory / place))
+    line = refused(run, "check", directory)
+    assert re.match(rf"{directory / place}: cannot be read: Permission denied; check ", line), line
 
 
 @pytest.mark.parametrize(
