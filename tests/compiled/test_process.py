@@ -56,3 +56,14 @@ def test_a_full_disk_is_not_the_sources_fault(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="No space left") as caught:
         python("raise SystemExit(1)", tmp_path)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))
+
+
+def test_words_alone_are_no_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be the source's; where little is free, they count."""
+    code = "import sys; sys.exit('No space left on device')"
+    monkeypatch.setattr(process, "DISK_BYTES_ENOUGH", 0)
+    assert python(code, tmp_path)[0] == 1
+    monkeypatch.setattr(process, "DISK_BYTES_ENOUGH", 1 << 62)
+    with pytest.raises(OSError, match="No space left"):
+        python(code, tmp_path)
+    assert python("raise SystemExit(1)", tmp_path)[0] == 1

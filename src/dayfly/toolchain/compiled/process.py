@@ -14,6 +14,11 @@ from dayfly.toolchain.children import ending_with_us
 DISK_BYTES_MIN = 1 << 20
 """Where less is free, a command that failed has failed for want of space: none of them needs less."""
 
+DISK_BYTES_ENOUGH = 1 << 30
+"""Where more is free, none has. In between it must say so: some take back what they wrote before they end."""
+
+_NO_SPACE = ("No space left on device", "StorageFull", "NoSpaceLeft", "Disk quota exceeded")
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -71,7 +76,7 @@ def run(command: Sequence[str | Path], *, directory: Path, allowance: Allowance,
         os.killpg(child.pid, signal.SIGKILL)
         output, errors = child.communicate()
         return Outcome(child.returncode, output, errors, "wall")
-    if child.returncode and _is_full(directory):
+    if child.returncode and _is_full(directory, errors):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
     return Outcome(child.returncode, output, errors, _cause(child.returncode))
 
@@ -91,9 +96,11 @@ def _limit(pid: int, allowance: Allowance) -> None:
             return
 
 
-def _is_full(directory: Path) -> bool:
+def _is_full(directory: Path, errors: str) -> bool:
+    # Words alone would not do: a tenant's source may be quoted among them.
     disk = os.statvfs(directory)
-    return disk.f_bavail * disk.f_frsize < DISK_BYTES_MIN
+    free = disk.f_bavail * disk.f_frsize
+    return free < DISK_BYTES_MIN or (free < DISK_BYTES_ENOUGH and any(words in errors for words in _NO_SPACE))
 
 
 def _cause(status: int) -> str:
