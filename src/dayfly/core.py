@@ -43,7 +43,7 @@ class CoreOptions:
     spin_us: int | None = None
     """Microseconds that a thread polls before it sleeps; None: as recent pauses were, 0: it sleeps at once."""
     resident_bytes_max: int = 2 << 30
-    """Memory that releases may take; of those that nobody uses, the least recently used leave beyond it."""
+    """Memory that releases may take; beyond it those leave that nobody uses, and at last slots are given up."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 const IO_SLICE_NS: u64 = 100_000;
 /// Releases that are kept for freezing others on them: a base, and layers in use.
 const BASES_KEPT: usize = 4;
-/// Descriptors that are not for connections.
+/// Descriptors that are neither for connections nor for releases in memory.
 const DESCRIPTORS_KEPT: u64 = 256;
 
 /// How sandboxes are made and where they run.
@@ -67,8 +67,8 @@ pub struct CoreOptions {
     /// were.
     #[serde(default)]
     pub spin_us: Option<u32>,
-    /// Memory that releases may take, in bytes: of those that nobody uses, the least recently used leave beyond it.
-    /// Default 2 GiB.
+    /// Memory that releases may take, in bytes: beyond it those leave that nobody uses, the least recently used first, and
+    /// if that is not enough slots are given up. Default 2 GiB.
     #[serde(default = "resident_bytes_max")]
     pub resident_bytes_max: u64,
 }
@@ -114,11 +114,11 @@ impl CoreOptions {
         overflow::Options { io_threads: self.threads, processors: processors(), threads: self.overflow_threads }
     }
 
-    fn event_loop(&self) -> event_loop::Options {
+    fn event_loop(&self, of_releases: u64) -> event_loop::Options {
         let spin = self.spin_us.map_or(Spin::Auto, |us| Spin::For(Duration::from_micros(us.into())));
         let defaults = event_loop::Options::default();
-        // Clients must not take the descriptors that releases, logs and the code cache are opened with.
-        let descriptors = event_loop::raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT);
+        // Clients must not take the descriptors of releases, nor those that logs and the code cache are opened with.
+        let descriptors = event_loop::raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT + of_releases);
         let share = usize::try_from(descriptors).unwrap_or(usize::MAX) / self.threads;
         event_loop::Options { spin, connections_max: defaults.connections_max.min(share.max(1)), ..defaults }
     }
@@ -450,9 +450,10 @@ impl Core {
         let overflow = Overflow::start(self.options.overflow(), &self.engine, &self.log)?;
         let shared = Arc::new(Shared { overflow, log: self.log.clone(), trusted_proxies, baseline });
         let ids = RequestIds::for_threads(self.options.threads)?;
+        let of_releases = self.engine.residency().descriptors_max();
         let (mut lives, mut gauges) = (Vec::new(), Vec::new());
         for (thread, (listeners, ids)) in listeners.into_iter().zip(ids).enumerate() {
-            let event_loop = EventLoop::new(self.options.event_loop(), stop.clone())?;
+            let event_loop = EventLoop::new(self.options.event_loop(of_releases), stop.clone())?;
             gauges.push(event_loop.gauges());
             let parts = Parts {
                 thread,

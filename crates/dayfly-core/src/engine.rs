@@ -8,6 +8,7 @@ use crate::ticker::{Running, Ticker};
 use dayfly_sys::arena::{Arena, GC_HEAP_BYTES_MAX, GC_HEAP_GUARD_BYTES, GUARD_BYTES, MEMORY_RESERVATION_BYTES};
 use dayfly_sys::fault;
 pub use dayfly_sys::protect::Protection;
+use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ pub struct EngineOptions {
     pub protection: Protection,
     /// How often restored memory is checked. Default: never.
     pub paranoid: Paranoid,
-    /// Memory that releases may take; idle ones leave beyond it. Default: 2 GiB.
+    /// Memory that releases may take; beyond it idle ones leave, and slots are given up. Default: 2 GiB.
     pub resident_bytes_max: u64,
 }
 
@@ -76,7 +77,8 @@ impl Engine {
         let linker = hostcalls::linker(&engine).map_err(|error| Error::Internal(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.weak()).map_err(|error| Error::io("ticker thread", error))?;
         let (paranoid, counters) = (options.paranoid, Counters::default());
-        let residency = Residency::new(options.resident_bytes_max);
+        let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        let residency = Residency::new(options.resident_bytes_max, descriptors);
         let parents = Parents::default();
         let shared = Shared { ticker, engine, linker, protection, paranoid, counters, residency, parents };
         Ok(Engine { shared: Arc::new(shared) })

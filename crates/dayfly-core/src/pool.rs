@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Slots that are given up for one that the process has no room for: strides and mappings come back with the first.
 const EVICTIONS_MAX: u32 = 4;
 
+/// Slots that are given up for a new one while the releases in use take more than they may: one would only keep it so.
+const GIVEN_UP_EACH: usize = 2;
+
 /// A thread's budget.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOptions {
@@ -147,6 +150,9 @@ impl Pool {
             return Err(Error::Internal(format!("release `{digest}` is condemned: its restored memory was wrong")));
         }
         let sandbox = self.new_sandbox(release, lease)?;
+        if self.engine.residency().is_crowded() {
+            (0..GIVEN_UP_EACH).filter_map(|_| self.evict()).for_each(drop_soon);
+        }
         let holdings = Holdings::of(&sandbox);
         self.holdings.add(holdings);
         while self.kept.len() >= self.options.slots_max.max(1) || (self.is_over_budget() && !self.kept.is_empty()) {

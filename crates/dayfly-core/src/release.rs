@@ -241,6 +241,7 @@ impl Release {
                 Source::Directory { directory: directory.to_owned(), code_sha256, cache: cache.clone() }
             }
         };
+        engine.residency().trim();
         Ok(Arc::new(Release {
             id,
             digest: parts.digest,
@@ -370,7 +371,10 @@ impl Release {
             return Ok(lease);
         }
         let resident = self.load_again()?;
-        Ok(self.lease_of(&mut place, resident))
+        let lease = self.lease_of(&mut place, resident);
+        drop(place);
+        self.engine.residency().trim();
+        Ok(lease)
     }
 
     /// The same if it is in memory and nobody is loading it.

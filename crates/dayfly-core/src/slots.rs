@@ -8,8 +8,7 @@ use crate::tenant::Current;
 
 /// Slots of a process: the address space has 4,096 of them; the rest is for freezing and for the engine's own heaps.
 const SLOTS: usize = 3_072;
-/// Mappings of a process's slots. The kernel allows it 65,530 in all; what is left is for 10,000 releases' references and
-/// machine code, and for parked strides (32 of at most 33).
+/// Mappings of a process's slots. The kernel allows it 65,530 in all; `residency.rs` has the sum of the others.
 const MAPPINGS: usize = 40_000;
 /// Memory that a process's slots may hold on their own, in bytes.
 const HOT_BYTES: usize = 1 << 30;

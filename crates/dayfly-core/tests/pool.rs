@@ -3,9 +3,11 @@
 mod support;
 
 use dayfly_core::engine::{EngineOptions, Paranoid};
+use dayfly_core::limits::Limits;
 use dayfly_core::pool::{Pool, PoolOptions};
+use dayfly_core::release::Release;
 use std::sync::Arc;
-use support::{Bench, PAGE, ask, protections};
+use support::{Bench, PAGE, ask, protections, record};
 
 #[test]
 fn a_slot_is_kept_for_its_release() {
@@ -143,4 +145,22 @@ fn the_last_slot_of_a_release_takes_it_along() {
     while release.strong_count() > 0 {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn slots_are_given_up_while_the_releases_in_use_take_more_than_they_may() {
+    let bytes = |bench: &Bench| bench.engine.residency_stats().resident_bytes;
+    let frozen = Bench::with(&EngineOptions::default());
+    let snapshot = frozen.freeze(&support::wasm("hello"), &Limits::default()).expect("it freezes");
+    let _one = Release::from_snapshot(&frozen.engine, &frozen.cache, &snapshot, &Limits::default()).expect("it loads");
+    let bench = Bench::with(&EngineOptions { resident_bytes_max: 4 * bytes(&frozen), ..EngineOptions::default() });
+    let directory = |number| record(&bench, &snapshot, |manifest| manifest.tier = format!("number {number}"));
+    let load = |number| Release::load(&directory(number), &bench.engine, &bench.cache).expect("it loads");
+    let releases: Vec<_> = (0..10).map(load).collect();
+    let mut pool = Pool::new(&bench.engine, PoolOptions::default());
+    for release in releases.iter().cycle().take(30) {
+        assert_eq!(ask(&mut pool.take(release).expect("a sandbox"), "").as_deref(), Ok(PAGE));
+    }
+    assert!(bytes(&bench) <= 5 * bytes(&frozen), "what became idle last is beyond the budget");
+    assert!((1..=4).contains(&pool.slots()), "{} slots", pool.slots());
 }

@@ -170,8 +170,9 @@ impl<T: 'static> Guest<T> {
             Protection::Userfault => self.slot.hot_pages().min(self.slot.image().pieces()),
             _ => self.slot.hot_pages(),
         };
-        // One more is the view of the image's file: slots of one release share it, but a release may have one slot only.
-        self.slot.image().mappings() + 1 + 2 * isolated
+        // The engine's heap for exceptions, once there is one, has a part that is used and one that is not.
+        let heap = if self.gc_heap_bytes() > 0 { 2 } else { 0 };
+        self.slot.image().mappings() + heap + 2 * isolated
     }
 
     /// Checks a restored memory by what the kernel knows: the slot's own pages are in the hot set or copies, and those equal
