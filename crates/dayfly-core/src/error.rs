@@ -1,5 +1,6 @@
 //! Every way a request or a call of the core can end other than well, and whose fault it was.
 
+use rustix::io::Errno;
 use std::fmt;
 
 /// Why a request got no answer of its program. The name goes into `Dayfly-Cause`, counters and logs.
@@ -174,8 +175,18 @@ impl Error {
         }
     }
 
+    /// Whether the process has no descriptors, mappings or memory left.
+    pub(crate) fn is_lack(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_lack(source))
+    }
+
     /// An `Io` error with its context.
     pub fn io(context: impl Into<String>, source: impl Into<std::io::Error>) -> Error {
         Error::Io { context: context.into(), source: source.into() }
     }
+}
+
+/// Whether the system has refused descriptors, mappings or memory.
+pub(crate) fn is_lack(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }

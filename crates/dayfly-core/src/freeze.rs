@@ -68,8 +68,10 @@ pub fn freeze(engine: &Engine, cache: &CodeCache, wasm: &[u8], limits: &Limits) 
     let module = cache.module(engine.wasmtime(), &program.code)?;
     require_small_tables(&module)?;
     let instance = engine.link(&module)?;
-    let image = SealedImage::new(program.layout.memory_bytes as usize, program.image.pages());
-    let image = Arc::new(image.map_err(|error| Error::io("memory file for an image", error))?);
+    let image = engine.residency().with_room(|| {
+        let image = SealedImage::new(program.layout.memory_bytes as usize, program.image.pages());
+        image.map(Arc::new).map_err(|error| Error::io("memory file for an image", error))
+    })?;
     let mut freezing = Freezing::start(engine, &instance, &image, &program.layout)?;
     freezing.allow(limits);
     let takes = freezing.start_up()?;

@@ -175,6 +175,9 @@ impl Pool {
             drop(self.evict());
             made = Sandbox::of(release, lease.clone());
         }
+        if made.as_ref().is_err_and(Error::is_lack) && self.engine.residency().make_room() {
+            made = Sandbox::of(release, lease.clone());
+        }
         let sandbox = made?;
         if release.paranoid_every() > 0 && !sandbox.equals_image() {
             Counters::add(&self.engine.counters().paranoid_differences, 1);

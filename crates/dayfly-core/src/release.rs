@@ -5,7 +5,7 @@
 
 use crate::code_cache::{CodeCache, Hash256, hex};
 use crate::engine::{Engine, Paranoid};
-use crate::error::Error;
+use crate::error::{Error, is_lack};
 use crate::freeze::{Snapshot, Workbench};
 use crate::instrumented;
 use crate::limits::Limits;
@@ -99,7 +99,7 @@ impl Release {
     /// # Errors
     /// `Damaged` if a file is missing or does not have its digest, `Refused` if the program cannot run here.
     pub fn load(directory: &Path, engine: &Engine, cache: &CodeCache) -> Result<Arc<Release>, Error> {
-        Release::load_below(0, directory, engine, cache)
+        engine.residency().with_room(|| Release::load_below(0, directory, engine, cache))
     }
 
     /// The same for one that so many others, which are being loaded, stand on. Whoever writes manifests chooses how long
@@ -370,7 +370,7 @@ impl Release {
         if let Some(lease) = self.lease_in_memory(&mut place) {
             return Ok(lease);
         }
-        let resident = self.load_again()?;
+        let resident = self.engine.residency().with_room(|| self.load_again())?;
         let lease = self.lease_of(&mut place, resident);
         drop(place);
         self.engine.residency().trim();
@@ -637,8 +637,11 @@ impl<'a> Files<'a> {
 
     /// The octets of a file, which must have the given digest.
     fn read(&self, name: &str, sha256: &Hash256) -> Result<Vec<u8>, Error> {
-        let octets =
-            std::fs::read(self.directory.join(name)).map_err(|error| self.damaged(format!("{name}: {error}")))?;
+        let octets = std::fs::read(self.directory.join(name)).map_err(|error| match error {
+            // The file is as good as ever.
+            error if is_lack(&error) => Error::io(format!("release `{}`, {name}", self.release), error),
+            error => self.damaged(format!("{name}: {error}")),
+        })?;
         let digest: Hash256 = Sha256::digest(&octets).into();
         if digest == *sha256 {
             return Ok(octets);

@@ -14,6 +14,7 @@
 //! What became idle last stays in any case: a trap ends a slot, and often the last one of its release, which the next
 //! request wants again. If what is in use is more than the budget by itself, pools give up slots, more than they make.
 
+use crate::error::Error;
 use crate::hostcalls::Host;
 use crate::janitor::drop_later;
 use dayfly_sys::image::SealedImage;
@@ -34,6 +35,8 @@ const MAPPINGS_MAX: u64 = 20_000;
 const IMAGE_MAPPINGS: u64 = 1;
 /// Machine code, and what is read-only before and behind it.
 const CODE_MAPPINGS: u64 = 3;
+/// Idle releases that leave at once when the system has refused something: a file or mapping each, and more.
+const ROOM_RELEASES: usize = 64;
 
 /// A release's image and code in memory.
 pub(crate) struct Resident {
@@ -210,6 +213,25 @@ impl Residency {
         if self.shared.is_over() {
             self.shared.trim(self.shared.lock());
         }
+    }
+
+    /// Tries something that takes descriptors, mappings or memory; if there are none left, once more without some of the
+    /// idle releases.
+    pub(crate) fn with_room<T>(&self, attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        match attempt() {
+            Err(error) if error.is_lack() && self.make_room() => attempt(),
+            result => result,
+        }
+    }
+
+    /// Lets some idle releases go at once. `false`: there are none.
+    pub(crate) fn make_room(&self) -> bool {
+        let mut idle = self.shared.lock();
+        let evicted: Vec<_> = std::iter::from_fn(|| idle.pop()).take(ROOM_RELEASES).collect();
+        drop(idle);
+        self.shared.figures.evicted.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        // Dropped here: what they hold is wanted now, not when the janitor gets to it.
+        !evicted.is_empty()
     }
 
     /// Takes an idle release out, to be leased.
@@ -391,5 +413,24 @@ mod tests {
         assert!(bench.is_idle(4) && !bench.is_idle(3), "only the last one");
         drop(in_use);
         assert!(!bench.residency.is_crowded());
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_tried_again_without_idle_releases() {
+        let bench = Bench::within(ROOMY);
+        let lack = || Error::io("a file", rustix::io::Errno::MFILE);
+        let tries = AtomicU64::new(0);
+        let attempt = || match tries.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(lack()),
+            _ => Ok(()),
+        };
+        assert!(bench.residency.with_room(attempt).is_err(), "nothing is idle");
+        drop(bench.load(1, 1, None));
+        tries.store(0, Ordering::Relaxed);
+        assert!(bench.residency.with_room(attempt).is_ok());
+        assert_eq!((bench.is_idle(1), bench.residency.stats().resident), (false, 0));
+        drop(bench.load(1, 1, None));
+        let other = bench.residency.with_room(|| Err::<(), _>(Error::Refused(String::new())));
+        assert!(other.is_err() && bench.is_idle(1), "only a lack is mended so");
     }
 }
