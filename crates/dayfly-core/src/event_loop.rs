@@ -445,7 +445,8 @@ impl<'h, H: Handler> Running<'h, H> {
             ticket: Ticket { connection: index, generation: key.generation, request: 0 },
             clock: &self.time.clock,
             deadlines: &self.options.deadlines,
-            draining: self.drain_end.is_some(),
+            // Also before the loop follows: who asks after the stop must not take the connection for one that stays.
+            draining: self.stop.state() != Stop::No,
         };
         Some(step(client, out, &mut context))
     }

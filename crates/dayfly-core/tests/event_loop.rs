@@ -411,6 +411,18 @@ fn a_connection_made_just_before_the_stop_is_served() {
 }
 
 #[test]
+fn what_is_answered_after_the_stop_ends_its_connection_though_the_loop_has_not_seen_it() {
+    let server = start();
+    let (mut waiting, mut stopping) = (server.connect(), server.connect());
+    waiting.send(get("/later").as_bytes());
+    server.asked();
+    stopping.send(get("/stop").as_bytes());
+    let answer = waiting.answer();
+    assert_eq!((answer.text(), answer.closes), ("after the stop", true));
+    server.join();
+}
+
+#[test]
 fn stopping_has_a_deadline_and_a_second_word_ends_at_once() {
     let server = Server::start(Options { drain_seconds: 1, ..Options::default() });
     let mut client = server.connect();

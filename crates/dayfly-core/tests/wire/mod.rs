@@ -25,6 +25,9 @@ pub enum Told {
 /// Shows each way to answer, by path.
 struct Application {
     mailbox: Mailbox<String>,
+    stop: StopHandle,
+    /// The last request that waits for a late answer.
+    asked: Option<Ticket>,
     told: Sender<Told>,
 }
 
@@ -46,8 +49,14 @@ impl Handler for Application {
         let mut parts = request.head.path.splitn(3, '/').skip(1);
         match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
             ("later", _) => {
+                self.asked = Some(ticket);
                 self.tell(Told::Asked(ticket));
                 respond.later()
+            }
+            ("stop", _) => {
+                self.stop.stop();
+                self.asked.into_iter().for_each(|asked| self.mailbox.send(asked, "after the stop".to_owned()));
+                respond.send(200, b"", b"")
             }
             ("delayed", milliseconds) => {
                 let delay = Duration::from_millis(number(milliseconds) as u64);
@@ -95,7 +104,7 @@ impl Server {
         let event_loop = EventLoop::new(options, stop.clone()).expect("a descriptor");
         let mailbox = event_loop.mailbox();
         let (tell, told) = channel();
-        let mut application = Application { mailbox: mailbox.clone(), told: tell };
+        let mut application = Application { mailbox: mailbox.clone(), stop: stop.clone(), asked: None, told: tell };
         let thread = std::thread::spawn(move || {
             event_loop.run(vec![listener], &mut application).expect("the loop runs to its end");
             thread_cpu_time()
