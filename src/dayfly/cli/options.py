@@ -1,0 +1,58 @@
+"""Options and arguments that commands share, and what they may say."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dayfly.config import NAME, VARIABLE, Tenant
+from dayfly.core import CoreOptions, NativeCore, Snapshot
+from dayfly.deploy import Workshop, captured
+from dayfly.errors import InvalidOption
+from dayfly.log import logger
+from dayfly.resolver import Resolver, ResolverOptions
+from dayfly.toolchain.toolchain import code_cache
+
+DATA_DIRECTORY = Path(".dayfly")
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
+Directories = Annotated[
+    list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories; default: the examples.")
+]
+DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
+TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]
+Index = Annotated[
+    str,
+    typer.Option("--index", metavar="URL", help="Package index; default: DAYFLY_INDEX, else pip's."),
+]
+
+
+def tenant_name(name: str) -> str:
+    """Return a name that a tenant can have. Raises InvalidOption."""
+    if not re.fullmatch(NAME, name):
+        raise InvalidOption(f"a tenant cannot be `{name}`; allowed: {Tenant.model_fields['name'].description}")
+    return name
+
+
+def variable_name(name: str) -> str:
+    """Return a name that a secret can have. Raises InvalidOption."""
+    if not re.fullmatch(VARIABLE, name):
+        raise InvalidOption(f"a secret cannot be `{name}`; allowed: names of variables")
+    return name
+
+
+def make_workshop(index: str) -> Workshop:
+    """Return what makes releases, with packages from an index."""
+    return Workshop(resolver=Resolver(ResolverOptions(index=index)))
+
+
+def make_core() -> NativeCore:
+    """Return a core that makes and rehearses releases."""
+    return NativeCore(CoreOptions(code_cache=code_cache()))
+
+
+def say_captured(name: str, snapshot: Snapshot | None) -> None:
+    """Warn of what a program took while it was loaded, a line each."""
+    for line in captured(snapshot):
+        logger.warning("%s: %s", name, line)

@@ -1,0 +1,154 @@
+"""`dayfly serve`: deploy, resume, and answer until a signal."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dayfly import log, server
+from dayfly.cli.options import DATA_DIRECTORY, DataDirectory, Directories, Index, make_workshop, say_captured
+from dayfly.config import Tenant
+from dayfly.core import Core, CoreOptions, NativeCore, Protection, ServerOptions
+from dayfly.deploy import Deployed, Workshop, deploy, resume
+from dayfly.errors import InvalidOption, RegistryError
+from dayfly.log import TenantLogs, logger
+from dayfly.registry import Registry
+from dayfly.toolchain.toolchain import code_cache
+
+app = typer.Typer()
+
+THREADS_MAX = 64
+"""As in the core."""
+
+
+@app.command("serve")
+def serve_command(
+    directories: Directories = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8080,
+    listen: Annotated[list[str] | None, typer.Option(metavar="unix:PATH", help="Listen there too.")] = None,
+    threads: Annotated[int, typer.Option(min=0, max=THREADS_MAX, help="I/O threads; 0: one for each processor.")] = 0,
+    overflow_threads: Annotated[
+        int, typer.Option(min=0, max=THREADS_MAX, help="Threads for slow requests; 0: one for each processor.")
+    ] = 0,
+    spin: Annotated[
+        str, typer.Option(metavar="auto|N", help="Microseconds of polling before sleep; 0 on shared cores.")
+    ] = "auto",
+    data_dir: DataDirectory = DATA_DIRECTORY,
+    index: Index = "",
+    baseline_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Answer a fixed page there without a sandbox.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR|unix", help="Believe what these say about the client.")
+    ] = None,
+    protection: Annotated[Protection, typer.Option(help="How first writes are noticed.")] = "auto",
+    paranoid: Annotated[bool, typer.Option("--paranoid", help="Check every restore; slow.")] = False,
+) -> None:
+    """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C."""
+    log.to_standard_error()
+    options = ServerOptions(
+        host=host,
+        port=port,
+        unix_paths=tuple(_unix_path(address) for address in listen or ()),
+        trusted_proxies=tuple(trusted_proxy or ()),
+        baseline_path=baseline_path,
+    )
+    tenants = _tenants(directories)
+    spin_us = _spin(spin)
+    with Registry.open(data_dir) as registry:
+        core = NativeCore(
+            CoreOptions(
+                code_cache=code_cache(),
+                protection=protection,
+                paranoid=paranoid,
+                threads=threads,
+                overflow_threads=overflow_threads,
+                spin_us=spin_us,
+            )
+        )
+        with closing(TenantLogs(registry.log_directory)) as logs:
+            _deploy_all(tenants, make_workshop(index), registry, core, logs)
+            server.serve(core, options, logs, _say_ready)
+
+
+def _unix_path(address: str) -> str:
+    scheme, _, path = address.partition(":")
+    if scheme != "unix" or not path:
+        raise InvalidOption(f"--listen cannot be `{address}`; allowed: unix:PATH")
+    return path
+
+
+def _spin(value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isascii() or not value.isdigit():
+        raise InvalidOption(f"--spin cannot be `{value}`; allowed: auto, or microseconds of polling, 0 for none")
+    return int(value)
+
+
+def _tenants(directories: list[Path] | None) -> dict[str, tuple[Tenant, Path]]:
+    """Read what the tenant directories say, before anything is built."""
+    tenants: dict[str, tuple[Tenant, Path]] = {}
+    for directory in directories if directories is not None else _examples():
+        tenant = Tenant.load(directory)
+        if tenant.name in tenants:
+            raise InvalidOption(
+                f"`{tenants[tenant.name][1]}` and `{directory}` are both tenant `{tenant.name}`; "
+                "set another `name` in one dayfly.toml"
+            )
+        tenants[tenant.name] = tenant, directory
+    return tenants
+
+
+def _examples() -> list[Path]:
+    """Return the examples beside the sources; an installed wheel has none."""
+    return sorted(file.parent for file in Path(__file__).parents[3].glob("examples/*/app.py"))
+
+
+def _deploy_all(
+    tenants: dict[str, tuple[Tenant, Path]],
+    workshop: Workshop,
+    registry: Registry,
+    core: Core,
+    logs: TenantLogs,
+) -> None:
+    """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
+    for tenant, directory in tenants.values():
+        deployed = deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
+        logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
+        say_captured(tenant.name, deployed.snapshot)
+        _say_live(deployed)
+    others = [name for name in registry.names() if name not in tenants]
+    resumed = [name for name in others if _resume(name, workshop, registry, core)]
+    if not tenants and not resumed:
+        raise RegistryError("no tenant to serve; name a tenant directory: dayfly serve DIR")
+
+
+def _resume(name: str, workshop: Workshop, registry: Registry, core: Core) -> bool:
+    """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
+    try:
+        resume(name, workshop=workshop, registry=registry, core=core)
+    except RegistryError as error:
+        logger.error("%s", error)
+        return False
+    return True
+
+
+def _say_live(deployed: Deployed) -> None:
+    release = deployed.release
+    what = "unchanged" if deployed.unchanged else "live"
+    logger.info(
+        "%s: release %s %s, tier `%s` (%s)",
+        release.tenant.name,
+        release.digest[:12],
+        what,
+        release.tenant.tier,
+        deployed.steps,
+    )
+
+
+def _say_ready(host: str, port: int) -> None:
+    """Print the one line that scripts wait for."""
+    print(f"serving http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
