@@ -58,9 +58,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return fake
 
 
-def test_each_line_is_a_record(calls: FakeHost) -> None:
+@pytest.fixture
+def streams(calls: FakeHost, monkeypatch: pytest.MonkeyPatch) -> tuple[Stream, Stream]:
+    """Put fresh streams in the place of standard output and error."""
+    del calls
+    made = Stream(INFO, 1, "<stdout>"), Stream(ERROR, 2, "<stderr>")
+    monkeypatch.setattr(output, "stdout", made[0])
+    monkeypatch.setattr(output, "stderr", made[1])
+    return made
+
+
+def test_each_line_is_a_record(calls: FakeHost, streams: tuple[Stream, Stream]) -> None:
     """However it was put together; the rest comes when the request ends."""
-    stream = Stream(INFO, 1, "<stdout>")
+    stream = streams[0]
     print("a", 1, file=stream)
     print("two\nlines", file=stream)
     print("part", end="", file=stream)
@@ -70,6 +80,44 @@ def test_each_line_is_a_record(calls: FakeHost) -> None:
     assert calls.lines[3:] == [(1, "part")]
     stream.buffer.write(b"octets \xff\n")
     assert calls.lines[4:] == [(1, "octets \\xff")]
+
+
+def test_what_has_no_line_end_is_a_record_of_either_stream_when_the_request_ends(
+    calls: FakeHost, streams: tuple[Stream, Stream]
+) -> None:
+    """Though the host calls only what was registered last."""
+    for stream, text in zip(streams, ("out", "error"), strict=True):
+        for letter in text:
+            print(letter, end="", file=stream)
+    calls.at_end[-1]()
+    assert calls.lines == [(INFO, "out"), (ERROR, "error")]
+
+
+def test_a_line_of_many_pieces_is_joined_once(calls: FakeHost, streams: tuple[Stream, Stream]) -> None:
+    """Each piece is kept as it is until the line ends, and none is joined twice."""
+
+    class Piece(str):
+        __slots__ = ()
+
+        def __add__(self, other: str) -> str:
+            raise AssertionError("joined one by one")
+
+        __radd__ = __add__
+
+    stream = streams[0]
+    for piece in [Piece("ab"), Piece("c")] * 1000:
+        stream.write(piece)
+    stream.write("\n")
+    assert calls.lines == [(INFO, "abc" * 1000)]
+    assert len(calls.at_end) == 1
+
+
+def test_a_line_without_an_end_does_not_fill_memory(calls: FakeHost, streams: tuple[Stream, Stream]) -> None:
+    """It is several records, and nothing of it is lost."""
+    for _ in range(LINE_CHARS_MAX * 5 // 2):
+        streams[0].write("x")
+    streams[0].write("\n")
+    assert [len(text) for _, text in calls.lines] == [LINE_CHARS_MAX, LINE_CHARS_MAX, LINE_CHARS_MAX // 2]
 
 
 def test_logging_keeps_its_levels(calls: FakeHost) -> None:

@@ -341,6 +341,23 @@ def on_client_request(path, body):
         assert (status, log) == (200, [(INFO, "begin 1048576 4"), (INFO, "end")])
 
 
+def test_what_is_written_without_a_line_end_is_logged_when_the_request_ends(sandboxes: Sandboxes) -> None:
+    """To standard output and to standard error, also if the request fails."""
+    source = """
+import sys
+
+def on_client_request():
+    for letter in "ab":
+        print(letter, end="")
+        sys.stderr.write(letter)
+    1 / 0
+"""
+    sandboxes.publish("endless-lines", source)
+    status, _, log = lines(sandboxes, "endless-lines")
+    assert (status, log[:2]) == (500, [(INFO, "ab"), (ERROR, "ab")])
+    assert log[2][1].endswith("ZeroDivisionError: division by zero\n")
+
+
 def test_logging_has_its_levels(sandboxes: Sandboxes) -> None:
     """And print is info, standard error is error."""
     source = """

@@ -11,6 +11,10 @@ DEBUG, INFO, WARNING, ERROR, CRITICAL = range(5)
 """Levels of the host's log."""
 
 
+LINE_CHARS_MAX = 1 << 16
+"""Of a line that does not end: what is longer becomes several records, so that memory does not fill with it."""
+
+
 class Stream(io.TextIOBase):
     """Standard output or error: each line is one record. What has no line end yet is written when the request ends."""
 
@@ -18,7 +22,9 @@ class Stream(io.TextIOBase):
         self.level = level
         self.name = name
         self._descriptor = descriptor
-        self._begun = ""
+        self._begun: list[str] = []
+        """Pieces of the line that has no end yet: joined once, however many they are."""
+        self._begun_chars = 0
         self._writer: Writer | None = None
 
     encoding = "utf-8"
@@ -39,27 +45,42 @@ class Stream(io.TextIOBase):
         if type(text) is not str and not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if "\n" not in text:
-            if text and not self._begun:
-                host.calls.later(self.end)
-            self._begun += text
+            if text:
+                self._begin(text)
             return len(text)
-        *lines, rest = (self._begun + text).split("\n")
-        self._begun = ""
+        if self._begun:
+            self._begun.append(text)
+            *lines, rest = self._take().split("\n")
+        else:
+            *lines, rest = text.split("\n")
         for line in lines:
             host.calls.log(self.level, line)
         if rest:
-            host.calls.later(self.end)
-            self._begun = rest
+            self._begin(rest)
         return len(text)
+
+    def _begin(self, piece: str) -> None:
+        """Keep a piece of a line; the host calls one function when the request ends, so that it is one for all."""
+        if not self._begun:
+            host.calls.later(end)
+        self._begun.append(piece)
+        self._begun_chars += len(piece)
+        if self._begun_chars >= LINE_CHARS_MAX:
+            self.end()
+
+    def _take(self) -> str:
+        begun = "".join(self._begun)
+        self._begun.clear()
+        self._begun_chars = 0
+        return begun
 
     def flush(self) -> None:
         """Do nothing: a line is written when it ends, so that flushing after each part does not cut it up."""
 
     def end(self) -> None:
         """Write what has no line end."""
-        begun, self._begun = self._begun, ""
-        if begun:
-            host.calls.log(self.level, begun)
+        if self._begun:
+            host.calls.log(self.level, self._take())
 
     def record(self, level: int, text: str) -> None:
         """Write the lines of a text at another level."""
@@ -135,6 +156,12 @@ def emit(handler: "logging.StreamHandler[Any]", record: logging.LogRecord) -> No
 
 stdout = Stream(INFO, 1, "<stdout>")
 stderr = Stream(ERROR, 2, "<stderr>")
+
+
+def end() -> None:
+    """Write the lines of both that have no end."""
+    stdout.end()
+    stderr.end()
 
 
 def write_standard(descriptor: int, data: bytes) -> int:
