@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dayfly.toolchain.python.guest import captures, environment, fresh, host, origin
+from dayfly.toolchain.python.guest import captures, environment, fresh, host, origin, output
 from dayfly.toolchain.python.guest.digests import pbkdf2_hmac
-from dayfly.toolchain.python.guest.output import INFO, Stream, emit, level_of
+from dayfly.toolchain.python.guest.output import ERROR, INFO, LINE_CHARS_MAX, Stream, emit, level_of
 from dayfly.toolchain.python.guest.report import report
 
 
@@ -197,10 +197,36 @@ def test_secrets_are_read_by_requests(environ: environment.Environment) -> None:
     assert environ["KEY"] == "s3crét"
     assert environ.get("UNSET") is None
     assert environ.get("NO_SUCH", "default") == "default"
-    assert list(environ) == ["PLAIN", "KEY", "UNSET"]
+    assert list(environ) == ["PLAIN", "KEY"]
     assert "s3cr" not in repr(environ)
     with pytest.raises(KeyError):
         environ["UNSET"]
+
+
+def test_an_environment_with_a_secret_that_is_not_set_is_copied(environ: environment.Environment) -> None:
+    """It is as if nobody had declared it, in every way of looking."""
+    assert dict(environ) == environ.copy() == {"PLAIN": "1", "KEY": "s3crét"}
+    assert [len(environ), len(list(environ.items())), "KEY" in environ, "UNSET" in environ] == [2, 2, True, False]
+    assert environ | {"UNSET": "x"} == {"PLAIN": "1", "KEY": "s3crét", "UNSET": "x"}
+    assert environ.setdefault("UNSET", "given") == environ["UNSET"] == "given"
+    environ.clear()
+    assert dict(environ) == {}
+
+
+def test_a_secret_can_be_taken_away_from_a_request(calls: FakeHost, environ: environment.Environment) -> None:
+    """As from any mapping; while freezing it cannot, and stays declared."""
+    calls.is_freezing = True
+    with pytest.raises(environment.SecretNotReady):
+        del environ["KEY"]
+    environ["KEY"] = "mine"
+    del environ["KEY"]
+    calls.is_freezing = False
+    assert environ.pop("KEY") == "s3crét"
+    assert "KEY" not in environ
+    with pytest.raises(KeyError):
+        del environ["KEY"]
+    with pytest.raises(KeyError):
+        del environ["UNSET"]
 
 
 def test_a_secret_read_while_freezing_raises(calls: FakeHost, environ: environment.Environment) -> None:

@@ -432,6 +432,21 @@ def test_plain_variables_are_there_from_the_start(sandboxes: Sandboxes) -> None:
     assert sandboxes.ask("variables", GET).text == "livelive"
 
 
+def test_a_secret_that_is_not_set_is_no_variable(sandboxes: Sandboxes) -> None:
+    """So that the environment can be copied and gone through; while freezing that needs no secret."""
+    source = """
+import os
+
+AT_IMPORT = dict(os.environ)
+
+def on_client_request():
+    return [AT_IMPORT, dict(os.environ), sorted(os.environ), "KEY" in os.environ, os.getenv("KEY", "none")]
+"""
+    sandboxes.publish("unset", source, environment={"STAGE": "live"}, secrets=("KEY",))
+    plain = {"STAGE": "live"}
+    assert json.loads(sandboxes.ask("unset", GET).text) == [plain, plain, ["STAGE"], False, "none"]
+
+
 def test_threads_and_waits_without_an_end_raise(sandboxes: Sandboxes) -> None:
     """Where they would hang a process."""
     source = """

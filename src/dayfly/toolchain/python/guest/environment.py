@@ -37,14 +37,26 @@ class Environment(os._Environ):  # type: ignore[type-arg] # the class of os.envi
         return plain
 
     def __contains__(self, key: object) -> bool:
-        """Names of secrets are no secrets."""
-        return key in self.secrets or super().__contains__(key)
+        """Say whether there is such a variable; of a secret while freezing only that it was declared."""
+        return (key in self.secrets and host.calls.freezing()) or super().__contains__(key)
+
+    def __delitem__(self, key: str) -> None:
+        """Take a variable away, from this request only; what is taken away while freezing may be a secret later."""
+        if key in self.secrets and self.encodekey(key) not in self._data:  # type: ignore[attr-defined] # of os
+            self[key]  # raises what is to be raised
+        else:
+            super().__delitem__(key)
+        if not host.calls.freezing():
+            self.secrets = tuple(name for name in self.secrets if name != key)
 
     def __iter__(self) -> Iterator[str]:
-        """Leave secrets out while freezing, so that a copy can be made of the rest."""
+        """Leave secrets out that are not set, and while freezing all, so that a copy can be made of the rest."""
         yield from super().__iter__()
         if not host.calls.freezing():
-            yield from (name for name in self.secrets if self.encodekey(name) not in self._data)  # type: ignore[attr-defined] # of os
+            yield from [name for name in self.secrets if self._is_set(name)]
+
+    def _is_set(self, secret: str) -> bool:
+        return self.encodekey(secret) not in self._data and host.calls.secret(secret) is not None  # type: ignore[attr-defined] # of os
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
