@@ -3,14 +3,17 @@
 import logging
 import os
 import random
+import traceback
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from dayfly.toolchain.python.guest import captures, environment, fresh, host, origin, output
+from dayfly.toolchain.python.guest import report as report_module
 from dayfly.toolchain.python.guest.digests import pbkdf2_hmac
 from dayfly.toolchain.python.guest.output import ERROR, INFO, LINE_CHARS_MAX, Stream, emit, level_of
-from dayfly.toolchain.python.guest.report import report
+from dayfly.toolchain.python.guest.report import EXCEPTIONS_MAX, FRAMES_EACH_END, TEXT_BYTES_MAX, report
 
 
 class FakeHost(host.Alone):
@@ -298,6 +301,65 @@ except KeyError as e:
         raise v
 """
     assert "ValueError" in failing(looped)
+
+
+DEEP = {
+    "plain": "def f(): f()\nf()",
+    "mutual": "def f(n): return g(n + 1)\ndef g(n): return f(n + 1) * 2\nf(1)",
+    "context": "def f():\n    try: f()\n    except Exception as e: raise ValueError('again')\nf()",
+    "cause": "def f():\n    try: f()\n    except Exception as e: raise ValueError('again') from e\nf()",
+    "group": "def f(): f()\ntry: f()\nexcept RecursionError as e: raise ExceptionGroup('again', [e, e, KeyError('k')])",
+}
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_a_report_of_a_deep_recursion_describes_few_frames(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it was caught on its way; the last line is there, and that something is left out."""
+    described: list[object] = []
+    make = traceback.FrameSummary.__init__
+
+    def counted(summary: traceback.FrameSummary, *arguments: Any, **options: Any) -> None:
+        described.append(arguments)
+        make(summary, *arguments, **options)
+
+    monkeypatch.setattr(traceback.FrameSummary, "__init__", counted)
+    text = failing(DEEP[case])
+    assert len(described) <= (2 * FRAMES_EACH_END + 2) * EXCEPTIONS_MAX
+    assert len(text) <= TEXT_BYTES_MAX
+    assert "left out]" in text
+    assert ("RecursionError: maximum recursion depth exceeded" if case in {"plain", "mutual"} else "again") in (
+        text.splitlines()[-1] if case != "group" else text
+    )
+
+
+def test_a_report_fits_into_the_log_with_its_last_line() -> None:
+    """Also if the text is long, and is none that UTF-8 could have."""
+    text = failing("raise ValueError('begin ' + '\\ud800\\u20ac' * 100000 + ' end')")
+    assert len(text.encode()) <= TEXT_BYTES_MAX
+    assert "ValueError: begin \\ud800\u20ac" in text
+    assert text.endswith(" end\n")
+
+
+def test_a_traceback_that_a_program_writes_is_written_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that look the same are written once; the text is that of Python."""
+    names: dict[str, Any] = {}
+    program = "def f(n):\n    if n: return f(n - 1)\n    return 1 / n\n"
+    exec(compile(program, __file__, "exec"), names)  # noqa: S102 - the test's own
+    names["g"] = lambda n: names["f"](n) if n % 2 else names["g"](n - 1)
+    with pytest.raises(ZeroDivisionError) as caught:
+        names["g"](60)
+    expected = traceback.format_exception(caught.value)
+    calls_of_original: list[object] = []
+    original = traceback.StackSummary.format_frame_summary
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls_of_original.append(arguments)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(report_module, "_format", counted)
+    monkeypatch.setattr(traceback.StackSummary, "format_frame_summary", report_module.format_frame_summary)
+    assert traceback.format_exception(caught.value) == expected
+    assert len(calls_of_original) < 8
 
 
 def test_pbkdf2_is_that_of_hashlib() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dayfly.config import Limits
+from dayfly.config import PYTHON_MEMORY_BYTES, Limits
 from dayfly.deploy import Workshop
 from dayfly.errors import InitFailed
 from dayfly.toolchain.python.bundle import layer_bundle
@@ -298,6 +298,32 @@ def test_a_request_that_fails_has_its_outcome(case: str, sandboxes: Sandboxes) -
         assert (found_status, found_cause) == (status, cause)
         assert reason in text
         assert "site-packages/dayfly" not in text
+
+
+RECURSIONS = {
+    "plain": "def on_client_request():\n    on_client_request()\n",
+    "mutual": "def f(n): return g(n + 1) * 2\ndef g(n): return f(n + 1) + 1\ndef on_client_request(): return f(1)\n",
+    "caught": (
+        "def on_client_request():\n    try: on_client_request()\n"
+        "    except Exception as e: raise RecursionError('again') from e\n"
+    ),
+    "logged": (
+        "import logging\ndef f(n): return g(n + 1) * 2\ndef g(n): return f(n + 1) + 1\n"
+        "def on_client_request():\n    try: f(1)\n    except RecursionError: logging.exception('deep')\n"
+        "    raise RecursionError\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RECURSIONS)
+def test_a_recursion_without_end_is_a_traceback_within_the_cpu_time_that_is_the_default(
+    case: str, sandboxes: Sandboxes
+) -> None:
+    """Not a request that was stopped while its traceback was written."""
+    sandboxes.publish(f"recursion-{case}", RECURSIONS[case], Limits(memory_bytes_max=PYTHON_MEMORY_BYTES))
+    status, cause, log = lines(sandboxes, f"recursion-{case}")
+    assert (status, cause) == (500, "trap")
+    assert log[-1][1].splitlines()[-1].startswith("RecursionError")
 
 
 def test_deep_nesting_in_native_code_harms_nobody(sandboxes: Sandboxes) -> None:

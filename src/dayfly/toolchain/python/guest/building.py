@@ -106,7 +106,7 @@ def _system() -> None:
 def _import() -> None:
     import zoneinfo
 
-    from . import absent, digests, environment, fresh, output, preload
+    from . import absent, digests, environment, fresh, output, preload, report
 
     fresh.install()
     environment.install()
@@ -115,4 +115,5 @@ def _import() -> None:
     zoneinfo.reset_tzpath([_ZONES])
     absent.install()
     digests.install()
+    report.install()
     from . import levers, loading, starting  # noqa: F401 - ready for `start`
