@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dayfly.handler import HTTPError
-from dayfly.handler.form import PARTS_MAX, make_form, parameters
+from dayfly.handler.form import BOUNDARY_CHARS_MAX, PARTS_MAX, File, Files, Form, make_form, parameters
 
 MULTIPART = "multipart/form-data; boundary=line"
 
@@ -65,6 +65,7 @@ def test_other_content_has_no_fields() -> None:
     ("content_type", "body", "words"),
     [
         ("multipart/form-data", b"--line--", "no boundary"),
+        (f"multipart/form-data; boundary={'b' * 71}", b"--" + b"b" * 71 + b"--", "no boundary of 1 to 70"),
         (MULTIPART, b"", "cut off"),
         (MULTIPART, b"--line\r\n", "cut off"),
         (MULTIPART, part('Content-Disposition: form-data; name="a"'), "cut off"),
@@ -102,6 +103,43 @@ def test_a_form_of_endless_parts_is_refused() -> None:
 def test_parameters_are_split(value: str, parsed: tuple[str, dict[str, str]]) -> None:
     """Quoted or not."""
     assert parameters(value) == parsed
+
+
+MANY = 300_000
+"""So many that nobody would live to see what is done once for each pair of them."""
+
+
+@pytest.mark.parametrize("piece", [";a=b", ';a="b', ';a="b\\\\"', ';a="\\\\', "; =", '"\\\\=', " ", ";a= "])
+def test_parameters_take_time_in_proportion_to_their_length(piece: str) -> None:
+    """Whatever is repeated."""
+    _, named = parameters("a/b" + piece * MANY)
+    assert len(named) <= 1
+
+
+def test_looking_up_every_field_takes_time_in_proportion_to_their_number() -> None:
+    """In any of the ways that mappings have."""
+    names = list(map(str, range(MANY // 3)))
+    form = Form([(name, name) for name in names] * 2, Files([(name, File(name, "", b"")) for name in names]))
+    assert dict(form) == {name: form.all(name)[1] for name in form}
+    assert len(form) == len(dict(form.files)) == len(names)
+    assert [form.files.all(name)[0].filename for name in names] == names
+
+
+def test_a_form_of_endless_fields_is_refused() -> None:
+    """Before they are parsed, and all the same whether it is urlencoded or multipart."""
+    kind = "application/x-www-form-urlencoded"
+    assert len(make_form(kind, b"a=1&" * (PARTS_MAX - 1)).all("a")) == PARTS_MAX - 1
+    with pytest.raises(HTTPError, match=f"413 the form has more than {PARTS_MAX} parts"):
+        make_form(kind, b"&" * MANY)
+
+
+def test_a_form_of_pieces_of_its_boundary_takes_time_in_proportion_to_its_length() -> None:
+    """The longest that a boundary may be, and content that is nearly it."""
+    boundary = "-" * BOUNDARY_CHARS_MAX
+    near = b"\r\n--" + b"-" * (BOUNDARY_CHARS_MAX - 1) + b"x"
+    body = part('Content-Disposition: form-data; name="a"', near * MANY).replace(b"line", boundary.encode(), 1)
+    form = make_form(f"multipart/form-data; boundary={boundary}", body + b"--" + boundary.encode() + b"--")
+    assert form["a"].encode() == near * MANY
 
 
 @given(st.binary(max_size=200), st.binary(max_size=20))

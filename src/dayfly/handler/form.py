@@ -1,17 +1,27 @@
 """Forms: what browsers send, urlencoded (HTML standard) or multipart (RFC 7578)."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import unquote_plus
 
 from .response import HTTPError
 
+T = TypeVar("T")
+
 PARTS_MAX = 1000
 """Fields and files of one form: more than a page has, and few enough to keep."""
 
+BOUNDARY_CHARS_MAX = 70
+"""RFC 2046 section 5.1.1."""
+
 PART_HEAD_BYTES_MAX = 8192
 """Header fields of one part; browsers send two lines."""
+
+_QUOTED = re.compile(r'\s*+"((?:[^"\\]+|\\["\\]?)*+)"?')
+"""What never goes back: clients choose the text."""
+_ESCAPED = re.compile(r'\\(["\\])')
 
 
 @dataclass(frozen=True)
@@ -35,70 +45,76 @@ class File:
             raise HTTPError(400, f"`{self.filename}` is not UTF-8") from error
 
 
-class Files(Mapping[str, File]):
+class Pairs(Mapping[str, T]):
+    """Names and values: a mapping from each name to its first value; `all` gives every one."""
+
+    __slots__ = ("_all", "_first", "pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, T]] = ()) -> None:
+        self.pairs = list(pairs)
+        """Every name and value, in the order in which they were sent."""
+        self._first: dict[str, T] = {}
+        for name, value in self.pairs:
+            self._first.setdefault(name, value)
+        self._all: dict[str, list[T]] | None = None
+
+    def __getitem__(self, name: str) -> T:
+        return self._first[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._first)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.pairs!r})"
+
+    def all(self, name: str) -> list[T]:
+        """Return every value of a name, in the order in which they were sent."""
+        if self._all is None:
+            self._all = {}
+            for key, value in self.pairs:
+                self._all.setdefault(key, []).append(value)
+        return self._all.get(name, [])[:]
+
+
+class Files(Pairs[File]):
     """Files by the name of their field, each the first of its name; `all` gives every one."""
 
-    __slots__ = ("pairs",)
-
-    def __init__(self, pairs: list[tuple[str, File]]) -> None:
-        self.pairs = pairs
-
-    def __getitem__(self, name: str) -> File:
-        for key, file in self.pairs:
-            if key == name:
-                return file
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict(self.pairs))
-
-    def __len__(self) -> int:
-        return len(dict(self.pairs))
-
-    def all(self, name: str) -> list[File]:
-        """Return every file of a field."""
-        return [file for key, file in self.pairs if key == name]
+    __slots__ = ()
 
 
-class Form(Mapping[str, str]):
+class Form(Pairs[str]):
     """Fields of a form: a mapping from each name to its first value; `all` gives every one, `files` what came along."""
 
-    __slots__ = ("files", "pairs")
+    __slots__ = ("files",)
 
-    NO_FILES: ClassVar[Files] = Files([])
+    NO_FILES: ClassVar[Files] = Files()
 
-    def __init__(self, pairs: list[tuple[str, str]], files: Files = NO_FILES) -> None:
-        self.pairs = pairs
+    def __init__(self, pairs: Iterable[tuple[str, str]] = (), files: Files = NO_FILES) -> None:
+        super().__init__(pairs)
         self.files = files
-
-    def __getitem__(self, name: str) -> str:
-        for key, value in self.pairs:
-            if key == name:
-                return value
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict(self.pairs))
-
-    def __len__(self) -> int:
-        return len(dict(self.pairs))
 
     def __repr__(self) -> str:
         return f"Form({self.pairs!r}, files={dict(self.files)!r})"
-
-    def all(self, name: str) -> list[str]:
-        """Return every value of a field."""
-        return [value for key, value in self.pairs if key == name]
 
 
 def make_form(content_type: str, body: bytes) -> Form:
     """Parse a form by the type of its content."""
     kind, named = parameters(content_type)
     if kind == "application/x-www-form-urlencoded":
+        if body.count(b"&") >= PARTS_MAX:
+            raise too_many()
         return Form(parse_pairs(body.decode("latin-1")))
     if kind == "multipart/form-data":
         return parse_multipart(named.get("boundary", ""), body)
-    return Form([])
+    return Form()
+
+
+def too_many() -> HTTPError:
+    """Say that a form has more parts than anybody needs."""
+    return HTTPError(413, f"the form has more than {PARTS_MAX} parts")
 
 
 def parse_pairs(text: str) -> list[tuple[str, str]]:
@@ -119,37 +135,30 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
 
     All but the values is made lower case, and of two parameters with one name the first counts.
     """
-    kind, separator, rest = value.partition(";")
+    kind, separator, _ = value.partition(";")
     named: dict[str, str] = {}
-    while separator:
-        name, separator, rest = rest.partition("=")
-        if not separator:
-            break
-        rest = rest.lstrip()
-        if rest.startswith('"'):
-            text, rest = quoted(rest)
-        else:
-            end = rest.find(";")
-            text, rest = (rest, "") if end < 0 else (rest[:end], rest[end:])
-        named.setdefault(name.strip().lower(), text.strip())
-        _, separator, rest = rest.partition(";")
+    at = len(kind) + 1 if separator else 0
+    while at and (equals := value.find("=", at)) >= 0:
+        name = value[at:equals].strip().lower()
+        text, at = parameter_value(value, equals + 1)
+        named.setdefault(name, text)
+        at = value.find(";", at) + 1
     return kind.strip().lower(), named
 
 
-def quoted(text: str) -> tuple[str, str]:
-    """Split a text that begins with a quoted string into that string and what follows it."""
-    out, at = [], 1
-    while at < len(text) and text[at] != '"':
-        at += text[at] == "\\" and text[at + 1 : at + 2] in {'"', "\\"}
-        out.append(text[at : at + 1])
-        at += 1
-    return "".join(out), text[at + 1 :]
+def parameter_value(text: str, at: int) -> tuple[str, int]:
+    """Return the value of a parameter, quoted or not, and where it ends."""
+    quoted = _QUOTED.match(text, at)
+    if quoted:
+        return _ESCAPED.sub(r"\1", quoted[1]).strip(), quoted.end()
+    end = text.find(";", at)
+    return (text[at:].strip(), len(text)) if end < 0 else (text[at:end].strip(), end)
 
 
 def parse_multipart(boundary: str, body: bytes) -> Form:
     """Parse the content of `multipart/form-data`; what is not well-formed is a 400."""
-    if not boundary:
-        raise HTTPError(400, "the form has no boundary")
+    if not 0 < len(boundary) <= BOUNDARY_CHARS_MAX:
+        raise HTTPError(400, f"the form has no boundary of 1 to {BOUNDARY_CHARS_MAX} characters")
     pairs: list[tuple[str, str]] = []
     files: list[tuple[str, File]] = []
     for head, content in split_parts(b"\r\n--" + boundary.encode("latin-1"), b"\r\n" + body):
@@ -163,7 +172,7 @@ def parse_multipart(boundary: str, body: bytes) -> Form:
         else:
             pairs.append((name, content.decode("utf-8", "replace")))
         if len(pairs) + len(files) > PARTS_MAX:
-            raise HTTPError(413, f"the form has more than {PARTS_MAX} parts")
+            raise too_many()
     return Form(pairs, Files(files))
 
 

@@ -10,39 +10,17 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import host
-from .form import File, Form, make_form, parameters, parse_pairs
+from .form import File, Form, Pairs, make_form, parameters, parse_pairs
 from .response import HTTPError
 
 __all__ = ["Args", "Cookies", "File", "Form", "Headers", "Request"]
 
 
-class Args(Mapping[str, str]):
+
+class Args(Pairs[str]):
     """What a query says: a mapping from each name to its first value; `all` gives every one."""
 
-    __slots__ = ("_first", "pairs")
-
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self.pairs = list(pairs)
-        """Every name and value, in the order in which they were sent."""
-        self._first: dict[str, str] = {}
-        for name, value in self.pairs:
-            self._first.setdefault(name, value)
-
-    def __getitem__(self, name: str) -> str:
-        return self._first[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._first)
-
-    def __len__(self) -> int:
-        return len(self._first)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.pairs!r})"
-
-    def all(self, name: str) -> list[str]:
-        """Return every value of a name, in the order in which they were sent."""
-        return [value for key, value in self.pairs if key == name]
+    __slots__ = ()
 
 
 class Headers(Mapping[str, str]):
