@@ -1,8 +1,11 @@
 """What a program learns of a request."""
 
+import builtins
+
 import pytest
 
 from dayfly.handler import Args, Headers, HTTPError, Request, host, native
+from dayfly.handler.charsets import CHARSETS
 from dayfly.handler.request import make_cookies, make_path
 
 
@@ -133,12 +136,49 @@ def test_text_is_in_the_character_set_that_its_type_names(ask: Request) -> None:
     assert ask.text == "ü"
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "none-such"])
-def test_text_that_cannot_be_decoded_is_a_400(ask: Request, charset: str) -> None:
+def test_every_character_set_that_is_known_can_be_decoded(ask: Request) -> None:
+    """In whatever case, with hyphens or underscores."""
+    for charset in CHARSETS:
+        text = "abc"
+        set_frame(
+            body=text.encode(charset), fields=[("Content-Type", f"a/b; charset={charset.upper().replace('-', '_')}")]
+        )
+        assert ask.__class__().text == text
+
+
+def test_text_that_cannot_be_decoded_is_a_400(ask: Request) -> None:
     """The client's mistake, not the program's."""
-    set_frame(body=b"\xff", fields=[("content-type", f"text/plain;charset={charset}")])
-    with pytest.raises(HTTPError, match=f"400 the content is not {charset}"):
+    set_frame(body=b"\xff", fields=[("content-type", "text/plain;charset=UTF-8")])
+    with pytest.raises(HTTPError, match="400 the content is not utf-8"):
         _ = ask.text
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "none-such",
+        "",
+        "idna",
+        "punycode",
+        "unicode_escape",
+        "raw-unicode-escape",
+        "utf-7",
+        "rot13",
+        "zlib",
+        "aliases",
+        "a" * 9000,
+    ],
+)
+def test_a_client_chooses_among_character_sets_only(
+    ask: Request, charset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other name is a 415, and no codec is looked for."""
+    looked_up: list[str] = []
+    monkeypatch.setattr(builtins, "__import__", lambda name, *_: looked_up.append(name))
+    set_frame(body=b"x", fields=[("content-type", f"text/plain;charset={charset}")])
+    with pytest.raises(HTTPError, match=r"415 the character set `.{0,40}` of the content is not known here"):
+        _ = ask.text
+    assert looked_up == []
 
 
 def test_json_is_parsed(ask: Request) -> None:

@@ -2,6 +2,7 @@
 
     request     Request: what a client asked, read from the host when it is read by the program
     form        forms, urlencoded and multipart
+    charsets    which character sets a client may name
     response    Response, HTTPError, and every form of an answer made into the two that the host takes
     routes      Router, and the decorators of one that every program has
     arguments   parameters given by name

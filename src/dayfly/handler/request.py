@@ -10,11 +10,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import host
+from .charsets import codec_of
 from .form import File, Form, Pairs, make_form, parameters, parse_pairs
 from .response import HTTPError
 
 __all__ = ["Args", "Cookies", "File", "Form", "Headers", "Request"]
 
+CHARSET_CHARS_SHOWN = 40
+"""Of the name of one that is not known."""
 
 
 class Args(Pairs[str]):
@@ -203,12 +206,20 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The content as text, in the character set that its type names, else UTF-8; what is none is a 400."""
+        """The content as text, in the character set that its type names, else UTF-8.
+
+        What is no text is a 400, a character set that is not known a 415.
+        """
         charset = parameters(self.headers.get("content-type", ""))[1].get("charset", "utf-8")
+        codec = codec_of(charset)
+        if codec is None:
+            raise HTTPError(
+                415, f"the character set `{charset[:CHARSET_CHARS_SHOWN]}` of the content is not known here"
+            )
         try:
-            return self.body.decode(charset)
-        except (UnicodeDecodeError, LookupError) as error:
-            raise HTTPError(400, f"the content is not {charset}") from error
+            return self.body.decode(codec)
+        except UnicodeDecodeError as error:
+            raise HTTPError(400, f"the content is not {codec}") from error
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
         """Return the content as the JSON that it is; what is none is a 400."""
