@@ -264,6 +264,16 @@ def test_a_sandbox_does_not_know_the_version(monkeypatch: pytest.MonkeyPatch) ->
         _ = dayfly.__version__
 
 
+@pytest.mark.parametrize("answer", ['"\\ud800"', '("text/html", "\\ud800")', '(200, {"X-A": "\\ud800"}, "")'])
+def test_text_that_no_client_can_be_sent_is_the_programs_failure(load: MakeClient, answer: str) -> None:
+    """With a traceback, as of any other exception."""
+    client = load(f"def on_client_request():\n    return {answer}\n")
+    with pytest.raises(ProgramFailed, match=r"UnicodeEncodeError: .* can't encode character '.*ud800'"):
+        client.get("/")
+
+
+
+
 def raise_not_found(name: str) -> str:
     """Stand for `version` where nothing is installed."""
     raise importlib.metadata.PackageNotFoundError(name)

@@ -195,6 +195,21 @@ def test_json_that_is_none_is_a_400(ask: Request, body: bytes) -> None:
         ask.json()
 
 
+@pytest.mark.parametrize("text", ["NaN", '{"a": [-Infinity]}', "Infinity"])
+def test_json_that_only_python_takes_is_a_400(ask: Request, text: str) -> None:
+    """No answer could have it either."""
+    set_frame(body=text.encode())
+    with pytest.raises(HTTPError, match=r"400 the content is not JSON: it has no (NaN|-?Infinity)"):
+        ask.json()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-be"])
+def test_json_is_in_any_unicode_encoding(ask: Request, encoding: str) -> None:
+    """As Python's own reader finds it out; an escaped surrogate comes through."""
+    set_frame(body='["ü\\ud800"]'.encode(encoding))
+    assert ask.json() == ["ü\ud800"]
+
+
 def test_a_request_shows_what_it_is(ask: Request) -> None:
     """For a log line."""
     set_frame(method="GET", path="/a")

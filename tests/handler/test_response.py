@@ -1,5 +1,6 @@
 """Every form of an answer, and none that is not one."""
 
+import json
 from collections import OrderedDict, UserString
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -102,12 +103,23 @@ def test_every_form_becomes_one_of_two(make: Callable[[], object], expected: tup
         ((200, {"X-A": b"x"}, ""), TypeError, "a header field is text, not bytes"),
         (UserString("x"), TypeError, "UserString is no answer"),
         ({"a": object()}, TypeError, "not JSON serializable"),
+        ({"a": [float("nan")]}, ValueError, "not JSON compliant"),
+        ([float("-inf")], ValueError, "not JSON compliant"),
+        ({float("inf"): 1}, ValueError, "not JSON compliant"),
     ],
 )
 def test_anything_else_is_refused_in_words(value: object, error: type[Exception], words: str) -> None:
     """That say what an answer is."""
     with pytest.raises(error, match=words):
         reply(value)
+
+
+def test_json_has_any_text_that_a_client_sent_in_json() -> None:
+    """A lone surrogate, which UTF-8 cannot have, is escaped as it was."""
+    sent = '{"\\ud800":["\\udfff","ü\\\\","\\ud83d\\ude00"]}'
+    assert reply(json.loads(sent))[-1] == '{"\\ud800":["\\udfff","ü\\\\","😀"]}'
+    assert Response.json("ü\ud800").body == '"ü\\ud800"'
+    assert "\\udc00" in str(HTTPError(404, "no \udc00").response().body)
 
 
 def test_a_generator_that_gives_nothing_is_no_answer() -> None:

@@ -5,9 +5,11 @@ It takes as little as the real one takes: what is no `str` there is none here.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from .failure import failure
 
 BODY_PART = 4
 FIELD_PART = 3
@@ -108,6 +110,8 @@ def call(entry: Callable[..., object], parts: tuple[int, ...], frame: Frame) -> 
     Current.frame = frame
     try:
         return reply(entry(*map(part, parts)))
+    except UnicodeEncodeError as error:
+        raise ProgramFailed(failure(error)) from error
     finally:
         Current.frame = None
 
@@ -125,11 +129,18 @@ def reply(value: object) -> Reply:
         raise ValueError(f"status {status} is not in 200 to 599")
     if content_type is not None:
         pairs = [("Content-Type", content_type), *(pairs or ())]
-    for pair in pairs or ():
-        if type(pair) is not tuple or [type(text) for text in pair] != [str, str]:
-            raise TypeError("a field is a tuple (name, value) of str")
+    check(pairs or ())
     if type(content) is str:
         content = content.encode()
     if type(content) is not bytes:
         raise TypeError("the content is neither str nor bytes")
     return Reply(status, list(pairs or ()), content)
+
+
+def check(pairs: Iterable[object]) -> None:
+    """Raise what the host would raise of fields that are none."""
+    for pair in pairs:
+        if type(pair) is not tuple or [type(text) for text in pair] != [str, str]:
+            raise TypeError("a field is a tuple (name, value) of str")
+        for text in pair:
+            text.encode("latin-1")

@@ -6,7 +6,7 @@ work to make (`args`, `headers`, `cookies`, forms) is kept: a program that reads
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from . import host
@@ -18,6 +18,14 @@ __all__ = ["Args", "Cookies", "File", "Form", "Headers", "Request"]
 
 CHARSET_CHARS_SHOWN = 40
 """Of the name of one that is not known."""
+
+
+def no_constant(name: str) -> NoReturn:
+    """Refuse what Python's own reader takes, and no answer could have."""
+    raise ValueError(f"it has no {name}")
+
+
+_decode = json.JSONDecoder(parse_constant=no_constant).decode
 
 
 class Args(Pairs[str]):
@@ -222,9 +230,9 @@ class Request:
             raise HTTPError(400, f"the content is not {codec}") from error
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
-        """Return the content as the JSON that it is; what is none is a 400."""
+        """Return the content as the JSON that it is; what is none, such as NaN, is a 400."""
         try:
-            return json.loads(self.body)
+            return _decode(self.body.decode(json.detect_encoding(self.body), "surrogatepass"))
         except (ValueError, RecursionError) as error:
             raise HTTPError(400, f"the content is not JSON: {error}") from error
 

@@ -27,7 +27,8 @@ FORMS = (
     " or a function or generator that gives one of these"
 )
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _ATTRIBUTE = re.compile(r"[ -:<-~]*")
@@ -105,7 +106,7 @@ class Response:
         cls, value: object, status: int = 200, headers: Mapping[str, object] | Iterable[tuple[str, object]] = ()
     ) -> Self:
         """Return an answer that is the JSON of any value, also of a str, a number or None."""
-        return cls(_encode(value), status, headers, JSON)
+        return cls(json_of(value), status, headers, JSON)
 
     @classmethod
     def redirect(cls, location: str, status: int = 303) -> Self:
@@ -184,7 +185,23 @@ class HTTPError(Exception):
         problem: dict[str, object] = {"title": title, "status": int(self.status)}
         if self.detail:
             problem["detail"] = self.detail
-        return Response(_encode(problem), self.status, self.headers, "application/problem+json")
+        return Response(json_of(problem), self.status, self.headers, "application/problem+json")
+
+
+
+
+def json_of(value: object) -> str:
+    """Write JSON. Raises ValueError for what it does not have, such as NaN (RFC 8259 section 6).
+
+    A lone surrogate, which a client can send in JSON and UTF-8 cannot have, is escaped again.
+    """
+    text = _encode(value)
+    return text if text.isascii() else _SURROGATE.sub(escaped, text)
+
+
+def escaped(found: re.Match[str]) -> str:
+    """Return the escape of a character."""
+    return f"\\u{ord(found[0]):04x}"
 
 
 def http_date(moment: datetime) -> str:
@@ -214,7 +231,7 @@ def reply(value: object) -> Reply:  # noqa: PLR0911 - a table of kinds, the freq
     if kind is str:
         return (TEXT, value)  # type: ignore[return-value] # it is str
     if kind is dict or kind is list:
-        return (JSON, _encode(value))
+        return (JSON, json_of(value))
     if kind is bytes:
         return (OCTETS, value)  # type: ignore[return-value] # it is bytes
     if isinstance(value, Response):
@@ -286,7 +303,7 @@ def from_other(value: object) -> Reply:  # noqa: PLR0911 - likewise
     if isinstance(value, str):
         return (TEXT, str.__str__(value))
     if isinstance(value, dict | list):
-        return (JSON, _encode(value))
+        return (JSON, json_of(value))
     if isinstance(value, bytes | bytearray | memoryview):
         return (OCTETS, bytes(value))
     if isinstance(value, tuple):
@@ -324,7 +341,7 @@ def body_of(value: object) -> tuple[str, str | bytes]:
     if kind is bytes:
         return OCTETS, value  # type: ignore[return-value] # it is bytes
     if isinstance(value, dict | list):
-        return JSON, _encode(value)
+        return JSON, json_of(value)
     if isinstance(value, str):
         return TEXT, str.__str__(value)
     if isinstance(value, bytes | bytearray | memoryview):
