@@ -184,6 +184,12 @@ def test_cookies_are_written() -> None:
         ("a", "x", {"path": "/;x"}),
         ("a", "x", {"domain": "a\nb"}),
         ("a", "x", {"same_site": "None"}),
+        ("a", "x", {"same_site": "none"}),
+        ("__Secure-a", "x", {}),
+        ("__Host-a", "x", {}),
+        ("__host-a", "x", {"secure": True, "domain": "example.org"}),
+        ("__Host-a", "x", {"secure": True, "path": "/p"}),
+        ("__Host-a", "x", {"secure": True, "path": None}),
     ],
 )
 def test_a_cookie_that_browsers_would_misread_is_refused(name: str, value: str, options: dict[str, Any]) -> None:
@@ -209,3 +215,24 @@ def test_an_http_error_is_an_answer() -> None:
         '{"title":"Not Found","status":404,"detail":"no such item"}',
     )
     assert reply(HTTPError(499).response())[-1] == '{"title":"Error","status":499}'
+
+
+def test_a_cookie_whose_name_promises_attributes_has_them() -> None:
+    """Also to be deleted: browsers drop what breaks the promise."""
+    response = Response()
+    response.set_cookie("__Host-a", "1", secure=True)
+    response.set_cookie("__Secure-b", "2", secure=True, path="/p", domain="example.org")
+    response.delete_cookie("__Host-a")
+    response.delete_cookie("__secure-b", path="/p", domain="example.org")
+    assert response.headers.all("set-cookie") == [
+        "__Host-a=1; Path=/; SameSite=Lax; Secure; HttpOnly",
+        "__Secure-b=2; Path=/p; Domain=example.org; SameSite=Lax; Secure; HttpOnly",
+        "__Host-a=; Max-Age=0; Path=/; SameSite=Lax; Secure; HttpOnly",
+        "__secure-b=; Max-Age=0; Path=/p; Domain=example.org; SameSite=Lax; Secure; HttpOnly",
+    ]
+    with pytest.raises(
+        ValueError, match="cookie `__Host-a` must have secure=True, path=`/` and no domain, or browsers"
+    ):
+        response.set_cookie("__Host-a", "1")
+    with pytest.raises(ValueError, match="cookie `__Secure-a` must have secure=True, or browsers drop it"):
+        response.set_cookie("__Secure-a", "1")

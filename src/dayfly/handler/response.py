@@ -34,6 +34,10 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _ATTRIBUTE = re.compile(r"[ -:<-~]*")
 
 
+HOST_PREFIX, SECURE_PREFIX = "__host-", "__secure-"
+"""Names of cookies that promise attributes (draft-ietf-httpbis-rfc6265bis section 4.1.3)."""
+
+
 class ResponseHeaders(MutableMapping[str, str]):
     """Header fields of an answer: by name, in any case; `add` gives a field a further value."""
 
@@ -136,8 +140,12 @@ class Response:
             raise ValueError(f"`{name}` is no name for a cookie")
         if not _COOKIE_VALUE.fullmatch(value):
             raise ValueError(f"the value of cookie `{name}` needs an encoding, such as urllib.parse.quote")
-        if same_site == "None" and not secure:
+        if same_site and same_site.lower() == "none" and not secure:
             raise ValueError(f"cookie `{name}` with same_site None must be secure, or browsers drop it")
+        if is_promised(name, HOST_PREFIX) and not (secure and path == "/" and domain is None):
+            raise ValueError(f"cookie `{name}` must have secure=True, path=`/` and no domain, or browsers drop it")
+        if is_promised(name, SECURE_PREFIX) and not secure:
+            raise ValueError(f"cookie `{name}` must have secure=True, or browsers drop it")
         attributes = {
             "Max-Age": None if max_age is None else str(int(max_age)),
             "Expires": None if expires is None else http_date(expires),
@@ -156,7 +164,8 @@ class Response:
 
     def delete_cookie(self, name: str, *, path: str | None = "/", domain: str | None = None) -> None:
         """Have the client forget a cookie that was set with this path and domain."""
-        self.set_cookie(name, "", max_age=0, path=path, domain=domain)
+        secure = is_promised(name, HOST_PREFIX) or is_promised(name, SECURE_PREFIX)
+        self.set_cookie(name, "", max_age=0, path=path, domain=domain, secure=secure)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
@@ -188,6 +197,9 @@ class HTTPError(Exception):
         return Response(json_of(problem), self.status, self.headers, "application/problem+json")
 
 
+def is_promised(name: str, prefix: str) -> bool:
+    """Tell whether the name of a cookie promises attributes; browsers look at it in any case."""
+    return name[: len(prefix)].lower() == prefix
 
 
 def json_of(value: object) -> str:
