@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
+# What `from dayfly import *` gives a program; without `__version__`, which a sandbox does not know.
 __all__ = [
     "Args",
     "Cookies",
@@ -38,7 +39,6 @@ __all__ = [
     "Request",
     "Response",
     "Router",
-    "__version__",
     "delete",
     "get",
     "head",

@@ -272,6 +272,23 @@ def test_text_that_no_client_can_be_sent_is_the_programs_failure(load: MakeClien
         client.get("/")
 
 
+def test_a_program_may_import_everything(load: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the package is not installed either; of its own names it loses none."""
+    monkeypatch.delitem(vars(dayfly), "__version__", raising=False)
+    monkeypatch.setattr(importlib.metadata, "version", raise_not_found)
+    client = load(
+        """
+        from dayfly import *
+
+        @get("/{name}")
+        def show(name, request: Request):
+            return Response.json([name, request.method, __name__.startswith("program_")])
+        """
+    )
+    assert client.get("/x").json() == ["x", "GET", True]
+    names = {name for name in vars(dayfly.handler) if not name.startswith("_")}
+    assert set(dayfly.__all__) <= names
+    assert set(dayfly.__all__) == set(dayfly.handler.__all__) - {"Entry", "EntryError", "failure", "make_entry"}
 
 
 def raise_not_found(name: str) -> str:

@@ -89,7 +89,7 @@ SHOP = """
         ("GET", "/items/first", 200, "the first"),
         ("PUT", "/items/7", 200, '{"number":7,"body":"x","same":true}'),
         ("DELETE", "/items/7", 204, ""),
-        ("GET", f"/half/{'9' * 5000}/12345678-1234-4234-8234-123456789abc", 200, None),
+        ("GET", f"/half/{'9' * 5000}/12345678-1234-4234-8234-123456789abc", 404, None),
         ("GET", f"/number/{'9' * 5000}", 404, None),
         ("DELETE", "/items/x", 204, ""),
         ("GET", "/files/a/b%20c", 200, "a/b c"),
@@ -156,20 +156,70 @@ def test_a_router_may_be_an_object(load: MakeClient) -> None:
     assert client.get("/a").text == "a"
 
 
+def test_a_function_is_given_the_values_of_its_path_whatever_its_parameters_are(load: MakeClient) -> None:
+    """Each by its name: also what `**` collects, what has a default, and what comes after `*`."""
+    client = load(
+        """
+        from dayfly import get
+
+        @get("/rest/{a}/{class:int}/{part_1}")
+        def rest(path, a="none", **values):
+            return [path, a, values]
+
+        @get("/star/{a}/{part_1}")
+        def star(path, *args, part_1, method, a="none"):
+            return [path, args, part_1, method, a]
+
+        @get("/default/{a:int}")
+        def default(nothing=3, a=4, *, args=None, other=5):
+            return [nothing, a, dict(args), other]
+
+        @get("/position/{a}/{b}")
+        def position(a, b="none", /, c=1):
+            return [a, b, c]
+
+        @get("/all/{a}/{b}")
+        def wrapper(*args, **kwargs):
+            return [args, kwargs]
+        """
+    )
+    assert client.get("/rest/x/7/y").json() == ["/rest/x/7/y", "x", {"class": 7, "part_1": "y"}]
+    assert client.get("/star/x/y").json() == ["/star/x/y", [], "y", "GET", "x"]
+    assert client.get("/default/1?q=2").json() == [3, 1, {"q": "2"}, 5]
+    assert client.get("/position/x/y").json() == ["x", "y", 1]
+    assert client.get("/all/x/y").json() == [[], {"a": "x", "b": "y"}]
+
+
+def test_a_parameter_that_nothing_can_be_given_to_refuses_the_deploy() -> None:
+    """It is positional, and what comes before it keeps its default."""
+    router = Router()
+
+    @router.get("/{a}")
+    def function(nothing: int = 1, a: str = "", /) -> str:
+        return f"{nothing} {a}"
+
+    with pytest.raises(EntryError, match=r"`function` cannot be given `a`, which is positional"):
+        router.make_entry()
+
+
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("items", "does not begin with `/`"),
         ("/{id", "braces of `/{id` do not match"),
         ("/{other}", "has a placeholder `other`, `function` has no such parameter"),
+        ("/{rest}", "has a placeholder `rest`, `function` has no such parameter"),
+        ("/{}", "the placeholder `` of `/{}` is no name"),
+        ("/{a-b}", "the placeholder `a-b` of `/{a-b}` is no name"),
+        ("/{id}/{id}", "the placeholder `id` of `/{id}/{id}` is .* there twice"),
         ("/{id:number}", "`number` in `/{id:number}` is none of str, path, int, float, uuid"),
     ],
 )
 def test_a_wrong_path_is_refused_where_it_is_written(pattern: str, words: str) -> None:
     """So that the traceback shows the line."""
 
-    def function(id: str) -> str:  # noqa: A002 - the usual name
-        return id
+    def function(id: str, *rest: str) -> str:  # noqa: A002 - the usual name
+        return id + "".join(rest)
 
     with pytest.raises(ValueError, match=words):
         get(pattern)(function)

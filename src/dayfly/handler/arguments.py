@@ -86,7 +86,7 @@ def entry({parameters}):
 
 CALL = """\
 def call(values):
-    return {call}
+{parts}    return {call}
 """
 
 
@@ -106,21 +106,20 @@ class Bound:
 def bind(function: Callable[..., object], known: Collection[str] = ()) -> Bound:
     """Find a source for each parameter; `known` are names whose values the path gives."""
     takes, parts, arguments, skipped = 0, [], [], False
-    converted: list[tuple[int, Callable[..., object] | None]] | None = None if is_asynchronous(function) else []
+    converted, is_simple = [], not is_asynchronous(function)
     for name, parameter in parameters_of(function).items():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             continue
         if name in known:
             value = f"values[{name!r}]"
-            converted = None
+            is_simple = False
         elif name in SOURCES:
             source = SOURCES[name]
             takes |= source.takes
             if source.part is not None and source.part not in parts:
                 parts.append(source.part)
             value = source.value.format(f"part_{source.part}")
-            if converted is not None:
-                converted.append(source.converted)
+            converted.append(source.converted)
         elif parameter.default is not parameter.empty:
             skipped = True
             continue
@@ -130,12 +129,31 @@ def bind(function: Callable[..., object], known: Collection[str] = ()) -> Bound:
                 f" {', '.join([*known, *SOURCES])}"
             )
         by_name = skipped or parameter.kind is parameter.KEYWORD_ONLY
+        if skipped and parameter.kind is parameter.POSITIONAL_ONLY:
+            raise cannot_be_given(function, name)
         arguments.append(f"{name}={value}" if by_name else value)
-        if by_name:
-            converted = None
+        is_simple &= not by_name
+    if rest := rest_of(function, known):
+        arguments.append("**{" + ", ".join(f"{name!r}: values[{name!r}]" for name in rest) + "}")
     call = f"function({', '.join(arguments)})"
     call = f"run({call})" if is_asynchronous(function) else call
-    return Bound(takes, tuple(parts), call, None if converted is None else tuple(converted))
+    return Bound(takes, tuple(parts), call, tuple(converted) if is_simple else None)
+
+
+def rest_of(function: Callable[..., object], known: Collection[str]) -> list[str]:
+    """Return what `**` collects of the names whose values the path gives."""
+    parameters = parameters_of(function)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return []
+    return [name for name in known if name not in parameters or parameters[name].kind is inspect.Parameter.VAR_KEYWORD]
+
+
+def cannot_be_given(function: object, name: str) -> EntryError:
+    """Say why, and what to do."""
+    return EntryError(
+        f"`{name_of(function)}` cannot be given `{name}`, which is positional and comes after a parameter that nothing"
+        " gives; change their order, or take the `/` away"
+    )
 
 
 def parameters_of(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -164,10 +182,8 @@ def make_entry_of(bound: Bound, function: Callable[..., object]) -> Callable[...
 
 def make_call_of(bound: Bound, function: Callable[..., object]) -> Callable[[dict[str, object]], object]:
     """Write the function that a route calls, with the values of its path."""
-    call = bound.call
-    for part in bound.parts:
-        call = call.replace(f"part_{part}", f"host.part({part})")
-    return written(CALL.format(call=call), "call", function)
+    parts = "".join(f"    part_{part} = host.part({part})\n" for part in bound.parts)
+    return written(CALL.format(parts=parts, call=bound.call), "call", function)
 
 
 def written(source: str, name: str, function: Callable[..., object]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ A path that no route has is a 404, one that has no route for the method a 405 th
 HEAD, and OPTIONS is answered for all paths; a route of their own comes first.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,16 +21,33 @@ from .response import HTTPError, Reply, Response
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+def finite(text: str) -> float:
+    """Return a number. Raises ValueError for one that is too large."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{number} is no number")
+    return number
+
+
 CONVERTERS: dict[str, tuple[str, Callable[[str], object] | None]] = {
     "str": ("[^/]+", None),
     "path": (".+", None),
     "int": ("-?[0-9]+", int),
-    "float": (r"-?[0-9]+(?:\.[0-9]+)?", float),
+    "float": (r"-?[0-9]+(?:\.[0-9]+)?", finite),
     "uuid": ("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", UUID),
 }
 """What may stand after the colon of a placeholder."""
 
-ANNOTATIONS = {int: "int", "int": "int", float: "float", "float": "float", UUID: "uuid", "UUID": "uuid"}
+ANNOTATIONS = {
+    int: "int",
+    "int": "int",
+    float: "float",
+    "float": "float",
+    UUID: "uuid",
+    "UUID": "uuid",
+    "uuid.UUID": "uuid",
+}
 """The converter of a placeholder that names none, by the annotation of its parameter."""
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -208,7 +226,10 @@ def compile_pattern(
 ) -> tuple[re.Pattern[str], dict[str, Callable[[str], object]]]:
     """Make an expression of a path with placeholders, and find how their values are converted."""
     parameters = parameters_of(function)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    named = {name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_POSITIONAL}
     pieces = PLACEHOLDER.split(pattern)
+    names: set[str] = set()
     converters: dict[str, Callable[[str], object]] = {}
     expression = []
     for number, piece in enumerate(pieces):
@@ -218,7 +239,10 @@ def compile_pattern(
             expression.append(re.escape(piece))
             continue
         name, _, kind = piece.partition(":")
-        if name not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        if not name.isidentifier() or name in names:
+            raise ValueError(f"the placeholder `{name}` of `{pattern}` is no name in Python, or is there twice")
+        names.add(name)
+        if name not in named and not takes_any:
             raise ValueError(f"`{pattern}` has a placeholder `{name}`, `{name_of(function)}` has no such parameter")
         kind = kind or ANNOTATIONS.get(getattr(parameters.get(name), "annotation", str), "str")
         if kind not in CONVERTERS:
