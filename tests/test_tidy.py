@@ -27,7 +27,7 @@ CRATES: dict[str, set[str]] = {
 PYTHON_LAYERS = [
     {"dayfly", "handler", "errors", "_core"},
     {"config"},
-    {"core", "durable"},
+    {"confinement", "core", "durable"},
     {"log", "release", "testing", "toolchain"},
     {"registry", "resolver", "server"},
     {"bases"},

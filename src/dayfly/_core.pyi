@@ -7,7 +7,7 @@ that can block releases the interpreter lock. Errors are those of `dayfly.errors
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Core", "bench_release", "bench_restore", "merge", "parse_wat"]
+__all__ = ["Core", "bench_release", "bench_restore", "confine", "merge", "parse_wat"]
 
 @final
 class Core:
@@ -69,6 +69,13 @@ def bench_restore(guest: str, wasm: bytes, code_cache: str, options: str) -> str
     """Time a request and its restore in process; blocks for about `seconds` of the options.
 
     `options`: `protection`, `rounds` and `seconds` as JSON. Returns the figures as JSON, named like `guest`.
+    """
+
+def confine(policy: str) -> str:
+    """Confine this process for good; it must have one thread. Returns what holds from now on, as JSON.
+
+    `policy`: `dayfly.confinement.Policy` as JSON; returned: `Confined` of the same module. Raises SystemRefused: then
+    the process is half confined, and must end.
     """
 
 def merge(component: bytes, side: bytes) -> bytes:

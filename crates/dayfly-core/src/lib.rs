@@ -1,5 +1,7 @@
 //! The data plane: from a socket to a fresh sandbox and back. Safe code only; knows no Python and no async runtime.
 
+pub use dayfly_sys::confine;
+
 pub mod bench;
 pub mod budget;
 mod client;

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod bench;
+mod confine;
 mod core;
 mod errors;
 mod json;
@@ -14,6 +15,8 @@ mod wat;
 mod _core {
     #[pymodule_export]
     use crate::bench::{bench_release, bench_restore};
+    #[pymodule_export]
+    use crate::confine::confine;
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]

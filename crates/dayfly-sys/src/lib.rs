@@ -12,12 +12,14 @@
 //!  thread         clocks, scheduling, affinity, one record for each thread
 //!  pile           what threads put down for another without a lock
 //!  pagemap        what the kernel says about the pages of a slot
+//!  confine        what a process gives up for good before it meets a tenant's program
 //! ```
 #![allow(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod arena;
 pub mod code;
+pub mod confine;
 mod copy;
 pub mod fault;
 pub mod guest;

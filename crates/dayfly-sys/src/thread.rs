@@ -44,7 +44,8 @@ pub fn yield_to_others(nice: i32) -> std::io::Result<()> {
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameter) } != 0 {
         return Err(std::io::Error::last_os_error());
     }
-    rustix::process::setpriority_process(Some(thread::gettid()), nice)?;
+    // No number names the calling thread too, and a confined process may name no other.
+    rustix::process::setpriority_process(None, nice)?;
     Ok(())
 }
 
