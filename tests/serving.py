@@ -15,7 +15,7 @@ class Serving:
 
     def __init__(self, directory: Path, code_cache: Path) -> None:
         self.registry = Registry.open(directory / "data")
-        self.core = NativeCore(CoreOptions(code_cache=code_cache, paranoid=True, threads=1, overflow_threads=1))
+        self.core = NativeCore(CoreOptions(code_cache=code_cache, paranoid_every=1, threads=1, overflow_threads=1))
         self._port: queue.Queue[int] = queue.Queue()
         self._thread = threading.Thread(target=self._serve)
 

@@ -34,8 +34,8 @@ class CoreOptions:
     code_cache: Path
     """Directory of compiled machine code; any of it may be deleted at any time."""
     protection: Protection = "auto"
-    paranoid: bool = False
-    """Check after every restore that the memory is the image: for tests, about ten times slower."""
+    paranoid_every: int = 0
+    """Check one restore in so many, that the memory is the image; 1: each, about ten times slower; 0: none."""
     threads: int = 0
     """Threads that serve connections; 0 is one for each processor."""
     overflow_threads: int = 0

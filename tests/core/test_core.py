@@ -78,7 +78,7 @@ def module(text: str) -> bytes:
 @pytest.fixture
 def core(tmp_path: Path) -> NativeCore:
     """Return a core of one thread."""
-    return NativeCore(CoreOptions(code_cache=tmp_path / "code", paranoid=True, threads=1, overflow_threads=1))
+    return NativeCore(CoreOptions(code_cache=tmp_path / "code", paranoid_every=1, threads=1, overflow_threads=1))
 
 
 @pytest.fixture

@@ -74,6 +74,16 @@ def test_the_isolation_bench_finds_no_difference(run: Run) -> None:
         assert row["discards"] > 0
 
 
+def test_nothing_that_a_python_program_spoils_reaches_another_request(run: Run) -> None:
+    """Modules, classes, builtins, environment, files: what a request finds is what the first one found."""
+    done = run("bench", "spoiling", "--requests", "1500", "--json")
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(done.stdout)
+    assert (row["statuses"], row["parts"]) == ({"200": 1500}, 500)
+    assert row["differing_answers"] == row["paranoid_differences"] == 0
+    assert row["paranoid_checks"] >= 1500
+
+
 @pytest.mark.usefixtures("wrk")
 def test_the_tail_bench_takes_turns(run: Run) -> None:
     """With and without a sandbox."""

@@ -74,7 +74,7 @@ def test_no_request_sees_another(protection: Protection) -> None:
     print(f"seed {number}")
     seed = random.Random(number)
     guests = sorted({f"guests/{re.split(r'[/?]', path)[1]}.wat" for path in EXPECTED})
-    options = CoreOptions(code_cache=Path(), protection=protection, paranoid=True, threads=1, spin_us=0)
+    options = CoreOptions(code_cache=Path(), protection=protection, paranoid_every=1, threads=1, spin_us=0)
     placement = Placement(frozenset(os.sched_getaffinity(0)), frozenset(os.sched_getaffinity(0)))
     with running(guests, placement, options, ServerOptions()) as server, Client(server.url) as client:
         settled = 0

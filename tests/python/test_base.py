@@ -69,7 +69,7 @@ def module(place: Path) -> bytes:
 @pytest.fixture(scope="module")
 def core(place: Path) -> NativeCore:
     """Return a core that checks every restore."""
-    return NativeCore(CoreOptions(code_cache=place / "code", paranoid=True, threads=1, overflow_threads=1))
+    return NativeCore(CoreOptions(code_cache=place / "code", paranoid_every=1, threads=1, overflow_threads=1))
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,9 @@ pub struct CoreOptions {
     /// How first writes to a page are noticed. Default: whatever the kernel does best.
     #[serde(default, deserialize_with = "protection")]
     pub protection: Protection,
-    /// Check after every restore that the memory is the image: for tests, about ten times slower. Default off.
+    /// Check one restore in so many, that the memory is the image; 1: each, about ten times slower. Default 0: none.
     #[serde(default)]
-    pub paranoid: bool,
+    pub paranoid_every: u32,
     /// Threads that serve connections. Default 0: one for each processor that this process may use.
     #[serde(default)]
     pub threads: usize,
@@ -83,7 +83,7 @@ impl CoreOptions {
         CoreOptions {
             code_cache,
             protection: Protection::Auto,
-            paranoid: false,
+            paranoid_every: 0,
             threads: 0,
             overflow_threads: 0,
             spin_us: None,
@@ -106,7 +106,10 @@ impl CoreOptions {
     }
 
     fn engine(&self) -> EngineOptions {
-        let paranoid = if self.paranoid { Paranoid::Every(1) } else { Paranoid::Off };
+        let paranoid = match self.paranoid_every {
+            0 => Paranoid::Off,
+            restores => Paranoid::Every(restores),
+        };
         EngineOptions { protection: self.protection, paranoid, resident_bytes_max: self.resident_bytes_max }
     }
 

@@ -9,7 +9,19 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dayfly.bench import connections as connections_bench
-from dayfly.bench import deploy, http, isolation, limits, neighbours, peers, restore, saturated, servers, tails
+from dayfly.bench import (
+    deploy,
+    http,
+    isolation,
+    limits,
+    neighbours,
+    peers,
+    restore,
+    saturated,
+    servers,
+    spoiling,
+    tails,
+)
 from dayfly.errors import InvalidOption
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: tables, or --json.")
@@ -124,6 +136,18 @@ def isolation_command(
     options = isolation.IsolationOptions(requests, seed, server_threads)
     rows = isolation.measure(options, ("userfault", "mprotect"), Console(stderr=True))
     _show(as_json, isolation.to_json(rows), isolation.to_table(rows))
+
+
+@app.command("spoiling")
+def spoiling_command(
+    requests: Annotated[int, typer.Option(min=10, help="In all.")] = 1_000_000,
+    server_threads: ServerThreads = 2,
+    paranoid_every: Annotated[int, typer.Option(min=0, help="Check one restore in so many; 0: none.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Let a Python program spoil modules, classes, builtins, files and more; compare what each request finds."""
+    result = spoiling.measure(spoiling.SpoilingOptions(requests, server_threads, paranoid_every), Console(stderr=True))
+    _show(as_json, spoiling.to_json(result), spoiling.to_table(result))
 
 
 @app.command("tails")

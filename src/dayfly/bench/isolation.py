@@ -72,7 +72,7 @@ def measure(options: IsolationOptions, protections: tuple[Protection, ...], cons
 
 
 def _measure(options: IsolationOptions, protection: Protection, console: Console) -> Row:
-    core_options = CoreOptions(Path(), protection, paranoid=True, threads=options.server_threads, spin_us=0)
+    core_options = CoreOptions(Path(), protection, paranoid_every=1, threads=options.server_threads, spin_us=0)
     sources = ["examples/hello", *(f"guests/{guest}.wat" for guest in TARGETS if guest != "hello")]
     cpus = Placement.of_this_machine(options.server_threads)
     early = max(1, options.requests // 10)
@@ -114,14 +114,15 @@ def _client(url: str, seed: str, requests: int, tally: "_Tally") -> None:
             guests = [_draw(order) for _ in range(min(BATCH, requests - start))]
             paths = [order.choice(TARGETS[guest]) for guest in guests]
             connection.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode() for path in paths))
-            tally.note([(guest, *_read_answer(answers)) for guest in guests])
+            tally.note([(guest, *read_answer(answers)) for guest in guests])
 
 
 def _draw(order: random.Random) -> str:
     return "spin" if order.random() < SPIN_SHARE else order.choice(ORDINARY)
 
 
-def _read_answer(answers: BinaryIO) -> tuple[int, bytes]:
+def read_answer(answers: BinaryIO) -> tuple[int, bytes]:
+    """Return status and content of the next answer on a connection. Raises InternalError if it was closed."""
     status = answers.readline()
     length = 0
     while (line := answers.readline()) not in {b"\r\n", b""}:

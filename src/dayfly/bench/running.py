@@ -65,15 +65,18 @@ def tenant_directory(source: str, scratch: Path) -> Path:
     return directory
 
 
-def python_tenant(source: str, scratch: Path) -> Path:
-    """Return a directory below `scratch` with a program of this checkout as a tenant of tier `python`, at `/<name>`."""
+def python_tenant(source: str, scratch: Path, limits: str = "") -> Path:
+    """Return a directory below `scratch` with a program of this checkout as a tenant of tier `python`, at `/<name>`.
+
+    `limits`: lines of its `[limits]`.
+    """
     path = REPOSITORY / source
     if not path.is_dir():
         raise ConfigError(f"there is no `{source}` in `{REPOSITORY}`; run benchmarks from a checkout of dayfly")
     directory = scratch / path.name
     shutil.copytree(path, directory, ignore=shutil.ignore_patterns(CONFIG_NAME, "__pycache__"), dirs_exist_ok=True)
     name = path.name.replace("_", "-")
-    text = f'name = "python-{name}"\ntier = "python"\npaths = ["/{path.name}"]\n'
+    text = f'name = "python-{name}"\ntier = "python"\npaths = ["/{path.name}"]\n[limits]\n{limits}'
     (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
     return directory
 

@@ -44,7 +44,9 @@ def serve_command(
         list[str] | None, typer.Option(metavar="CIDR|unix", help="Believe what these say about the client.")
     ] = None,
     protection: Annotated[Protection, typer.Option(help="How first writes are noticed.")] = "auto",
-    paranoid: Annotated[bool, typer.Option("--paranoid", help="Check every restore; slow.")] = False,
+    paranoid_every: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Check one restore in N; 0: none; 1: each, which is slow.")
+    ] = 0,
 ) -> None:
     """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C."""
     log.to_standard_error()
@@ -62,7 +64,7 @@ def serve_command(
             CoreOptions(
                 code_cache=code_cache(),
                 protection=protection,
-                paranoid=paranoid,
+                paranoid_every=paranoid_every,
                 threads=threads,
                 overflow_threads=overflow_threads,
                 spin_us=spin_us,

@@ -43,7 +43,7 @@ pub(crate) fn guest(name: &str) -> Vec<u8> {
 }
 
 pub(crate) fn core(threads: usize, scratch: &Scratch) -> Core {
-    let options = CoreOptions { threads, paranoid: true, ..CoreOptions::new(scratch.0.clone()) };
+    let options = CoreOptions { threads, paranoid_every: 1, ..CoreOptions::new(scratch.0.clone()) };
     Core::new(options).expect("a core")
 }
 
