@@ -1,6 +1,7 @@
 """ASGI, as its specification has it."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -144,6 +145,75 @@ def test_an_error_after_the_answer_is_only_logged(capsys: pytest.CaptureFixture[
     assert "ValueError: broken" in capsys.readouterr().err
     with pytest.raises(ProgramFailed, match="ValueError: broken"):
         client.get("/")
+
+
+async def fail(error: BaseException) -> None:
+    """Raise."""
+    raise error
+
+
+async def fail_in_a_task(error: BaseException) -> None:
+    """Raise where somebody waits for it."""
+    await asyncio.create_task(fail(error))
+
+
+async def fail_in_a_lost_task(error: BaseException) -> None:
+    """Raise where nobody waits for it."""
+    task = asyncio.create_task(fail(error))
+    await asyncio.sleep(0)
+    del task, error
+
+
+@pytest.mark.parametrize("how", [fail, fail_in_a_task, fail_in_a_lost_task])
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, asyncio.CancelledError, ExceptionGroup])
+@pytest.mark.parametrize("when", ["late", "early"])
+def test_a_failure_is_told_once_and_after_the_answer_changes_nothing(
+    how: Callable[[BaseException], Any], kind: type[BaseException], when: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is and wherever: in the log, or as what the request failed of, which the host logs."""
+    is_late = when == "late"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        if is_late:
+            await send(START)
+            await send(END)
+        arguments = ("broken-so", [KeyError()]) if kind is ExceptionGroup else ("broken-so",)
+        await how(kind(*arguments))
+        if not is_late:
+            await send(START)
+            await send(END)
+
+    asgi.forget()
+    client, told = client_of(app), ""
+    try:
+        answer = client.get("/")
+        assert (answer.status, answer.body) == (200, b"x")
+        assert is_late or how is fail_in_a_lost_task
+    except ProgramFailed as failed:
+        assert not is_late
+        told = str(failed)
+    asgi.forget()
+    gc.collect()
+    told += capsys.readouterr().err
+    is_silent = how is fail_in_a_lost_task and kind is asyncio.CancelledError  # a task that ends so has not failed
+    assert told.count(": broken-so") == (not is_silent)
+    assert "never retrieved" not in told or how is fail_in_a_lost_task
+    assert "pending" not in told
+
+
+def test_an_answer_that_is_none_is_the_failure_also_after_another(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both are told."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({**START, "headers": [("x-a", 1)]})
+        await send(END)
+        raise ValueError("broken")
+
+    with pytest.raises(ProgramFailed, match="AttributeError"):
+        client_of(app).get("/")
+    assert capsys.readouterr().err.count("ValueError: broken") == 1
 
 
 def lifespan(before: Callable[[Scope], Any]) -> Any:

@@ -231,11 +231,14 @@ def make_asgi(app: App) -> Callable[..., Reply | str]:
                 "extensions": {},
             }
             loop.run(cast("Coroutine[Any, Any, None]", app(scope, exchange.receive, exchange.send)))
-            return exchange.answer()
         except BaseException as raised:  # noqa: BLE001 - the log tells the tenant
-            if exchange.is_complete and isinstance(raised, Exception):
-                host.log(host.ERROR, failure(raised))
-                return exchange.answer()
+            if not exchange.is_complete:
+                return failed(raised)
+            # As with a server that has sent it by now: nothing changes an answer that is complete.
+            host.log(host.ERROR, failure(raised))
+        try:
+            return exchange.answer()
+        except BaseException as raised:  # noqa: BLE001 - likewise
             return failed(raised)
 
     return entry

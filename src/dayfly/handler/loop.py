@@ -196,8 +196,12 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
                 task = asyncio.Task(coroutine, loop=self, eager_start=True)  # type: ignore[call-arg] # newer than the oldest Python
             else:
                 task = asyncio.Task(coroutine, loop=self)
-            while not task.done():
-                self._turn(task)
+            try:
+                while not task.done():
+                    self._turn(task)
+            except BaseException:
+                self.forget(task)
+                raise
             if self._generators:
                 self._finish(self.shutdown_asyncgens())
             return task.result()
@@ -355,6 +359,8 @@ class Loop(_Refusing):  # type: ignore[misc] # its base is made of a table
         from .failure import failure  # noqa: PLC0415 - when something went wrong
 
         error = context.get("exception")
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            return  # they leave the loop, and whoever runs it has them
         text = context.get("message") or "an error that nobody caught"
         host.log(host.ERROR, f"{text}\n{failure(error)}" if error else text)
 
