@@ -552,3 +552,22 @@ def test_what_a_program_captured_is_said_by_its_line() -> None:
     lines = captured(Snapshot(b"", b"", {}, 0, None, facts={"captured": places}))
     assert [line.partition(" taken")[0] for line in lines] == ["app.py:3: randomness", "x.py:1: the time"]
     assert captured(None) == []
+
+
+def test_what_a_program_says_that_it_captured_may_have_any_form() -> None:
+    """It is the program that tells: nothing of it reaches a terminal as it is, and what is no place is left out."""
+    forged = {"what": "\x1b[2J", "file": "a\x1b]0;x\x07\n.py", "line": 1}
+    places: list[object] = [
+        None,
+        3,
+        "x",
+        [],
+        {},
+        {"what": "random"},
+        {"what": "clock", "file": "a.py", "line": "x"},
+        forged,
+    ]
+    (line,) = captured(Snapshot(b"", b"", {}, 0, None, facts={"captured": places}))
+    assert line.startswith(r"a\x1b]0;x\x07\n.py:1: \x1b[2J taken")
+    for other in (None, 3, "text", {"a": 1}):
+        assert captured(Snapshot(b"", b"", {}, 0, None, facts={"captured": other})) == []

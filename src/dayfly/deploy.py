@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dayfly import release
 from dayfly.bases import Bases
@@ -22,7 +23,7 @@ from dayfly.errors import (
     RegistryError,
     RehearsalFailed,
 )
-from dayfly.log import logger
+from dayfly.log import logger, printable
 from dayfly.registry import Registry, Release
 from dayfly.release import Made
 from dayfly.resolver import Lock, Resolver, read_requirements
@@ -263,9 +264,11 @@ def _layer(base: Path, lock: Lock, workshop: Workshop, core: Core) -> Path:
         packages, seconds = ", ".join(map(str, lock.packages)), time.perf_counter() - start
         size = mebibytes(layer.directory)
         logger.info("layer %s made, %.1f MiB, %.1f s: %s", layer.directory.name[:12], size, seconds, packages)
-        for name, reason in layer.snapshot.facts.get("not_imported", ()):
-            logger.info("layer %s: module `%s` cannot be imported: %s", layer.directory.name[:12], name, reason)
-        for reason in layer.snapshot.facts.get("not_warmed", ()):
+        for pair in _list_of(layer.snapshot, "not_imported"):
+            match pair:
+                case [name, reason]:
+                    logger.info("layer %s: module `%s` cannot be imported: %s", layer.directory.name[:12], name, reason)
+        for reason in _list_of(layer.snapshot, "not_warmed"):
             logger.info("layer %s: requests will cost more: %s", layer.directory.name[:12], reason)
     return layer.directory
 
@@ -288,12 +291,21 @@ def check(tenant: Tenant, directory: Path, *, workshop: Workshop, core: Core) ->
 def captured(snapshot: Snapshot | None) -> list[str]:
     """Say, a line each, what a program drew or read while it was loaded: every request sees the same."""
     what = {"random": "randomness", "clock": "the time"}
-    found = snapshot.facts.get("captured", []) if snapshot else []
-    return [
-        f"{place['file']}:{place['line']}: {what.get(place['what'], place['what'])} taken while the program is loaded "
-        "is the same in every request; take it in the handler"
-        for place in found
-    ]
+    lines = []
+    for place in _list_of(snapshot, "captured"):
+        match place:
+            case {"what": str(kind), "file": str(file), "line": int(line)}:
+                lines.append(
+                    f"{printable(file)}:{line}: {what.get(kind, printable(kind))} taken while the program is loaded "
+                    "is the same in every request; take it in the handler"
+                )
+    return lines
+
+
+def _list_of(snapshot: Snapshot | None, fact: str) -> list[Any]:
+    """Return what a program says of itself: it may say anything, in any form."""
+    found = snapshot.facts.get(fact) if snapshot else None
+    return found if isinstance(found, list) else []
 
 
 def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> Release | None:
