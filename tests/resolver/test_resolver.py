@@ -312,6 +312,22 @@ def test_links_that_are_none_are_left_out(index: LocalIndex, tmp_path: Path) -> 
     assert versions(lock(index, tmp_path, "web\n")) == {"web": "1.0"}
 
 
+@pytest.mark.parametrize("page", [b'{"files":' + b"[" * 200_000, b'{"a":' * 200_000, b"[]", b'{"files": 3}', b"3"])
+def test_a_page_of_json_that_is_none_of_an_index_is_said_so(page: bytes, tmp_path: Path) -> None:
+    """However deep it is nested."""
+
+    class Pages(LocalIndex):
+        def answer(self, path: str) -> tuple[str, bytes]:
+            del path
+            return "application/vnd.pypi.simple.v1+json", page
+
+    words = r"^package index: page: not a page of an index"
+    with serving(Pages()) as index, pytest.raises(IndexUnreachable, match=words) as caught:
+        lock(index, tmp_path, "page\n")
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
+
+
 def test_an_index_that_is_none_is_said_so(tmp_path: Path) -> None:
     """Exit code 3; the message has no address in it."""
     with serving(LocalIndex()) as index:

@@ -78,7 +78,7 @@ class Index:
             raise self._unreachable(url, f"status {error.code}") from None
         try:
             found = _of_json(content) if "json" in content_type else _of_html(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._unreachable(url, f"not a page of an index ({type(error).__name__})") from None
         files = [_joined(file, base) for file in found if _SHA256.fullmatch(file.sha256)]
         return [file for file in files if self._allowed(file.url)]
