@@ -1,7 +1,8 @@
-"""The one process that asks the network: `python -m dayfly.resolver`, with a `ResolveOrder` as JSON on standard input.
+"""The process that asks the package index: `python -m dayfly.resolver`, with a `ResolveOrder` as JSON to read.
 
-It is told names, versions, markers and digests, or a lock; it never sees the tenant's files. It leaves a lock and the
-unpacked packages, or prints the error as one JSON object.
+No other connects to anything; so it is written, and nothing enforces it. It is told names, versions, markers and
+digests, or a lock; it never sees the tenant's files. It leaves a lock and the unpacked packages, or prints the error as
+one JSON object.
 """
 
 import json
