@@ -21,6 +21,7 @@ from dayfly.resolver import Resolver, ResolverOptions
 from dayfly.testing import FakeCore
 from dayfly.toolchain import Source, Toolchain
 from dayfly.toolchain.progress import Progress
+from tests.registry.spoil import spoil
 from tests.resolver.index import LocalIndex, serving, wheel
 
 
@@ -325,12 +326,13 @@ def test_secrets_that_cannot_be_read_are_missing(
 ) -> None:
     """And said to be: no start fails for them."""
     directory = make_tenant("one", {**PYTHON, "dayfly.toml": 'secrets = ["KEY"]\n'})
-    (tmp_path / "data/secrets/one.json").write_text('{"KEY": "\\udcff"}', encoding="ascii")
+    house.registry.set_secret("one", "KEY", "canary")
+    spoil(tmp_path / "data", "UPDATE secrets SET sealed = x'00'")
     house.deploy(directory)
     resume("one", workshop=house.workshop, registry=house.registry, core=house.core)
     assert house.core.secrets == {"one": {}}
     assert caplog.text.count("tenant one: ") == 4
-    assert "one.json: not a tenant's secrets" in caplog.text
+    assert "secret `KEY` of tenant `one` is damaged; set it again: dayfly secret set one KEY" in caplog.text
     assert "secret `KEY` has no value" in caplog.text
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -20,15 +21,15 @@ _NO_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPE
 _PIECE_BYTES = 1 << 30
 
 
-def write_file(path: Path, content: bytes, *, after: Path | None = None) -> None:
+def write_file(path: Path, content: bytes, *, scratch: Path | None = None) -> None:
     """Replace one file by another; whoever reads sees the old or the new content.
 
-    `after`: a directory whose entries survive a crash whenever the new content does.
+    `scratch`: a directory on the same file system for the half-written one, else it stands beside the file.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    aside = (scratch or path.parent) / f".{path.name}.{secrets.token_hex(4)}"
     try:
         _write(aside, content)
-        _sync_together([aside, after] if after else [aside])
+        _sync(aside)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -88,6 +89,11 @@ def sync_tree(path: Path) -> None:
 def sync_directory(path: Path) -> None:
     """Make what was created, renamed or removed in a directory survive a crash."""
     _sync(path)
+
+
+def start_syncing(path: Path) -> Callable[[], None]:
+    """Sync a directory while something else is done; what is returned waits for the end, and raises its OSError."""
+    return _threads().submit(_sync, path).result
 
 
 def _sync_together(paths: list[Path]) -> None:

@@ -2,15 +2,20 @@
 
     DayflyError
     ├── ConfigError         dayfly.toml or a tenant directory is not as it must be
+    │   └── RouteTaken      a host or path belongs to another tenant
     ├── BuildError          the source does not become a program
     ├── PackagesRefused     what the source needs cannot be had, or not here
     ├── IndexUnreachable    the package index does not answer
     ├── ProgramRefused      the program asks for something that a sandbox does not have
     ├── InitFailed          start-up or on_init failed
     ├── RehearsalFailed     a sample request was not answered as it must be
-    ├── RegistryError       the data directory cannot be used
+    ├── RegistryError       the data directory, or the database, cannot be used
     │   ├── DataDirectoryLocked
     │   └── DamagedRelease
+    ├── NotFound            no such tenant, release, secret or token
+    ├── Conflict            somebody else was faster, or the tenant is not in the state for it
+    ├── QuotaExceeded       a tenant, or all together, would take too much of the disk
+    ├── BadToken            a token cannot be made as asked for, or is not accepted
     ├── AddressInUse        somebody else listens there
     ├── SystemRefused       the operating system said no
     ├── ToolMissing         a program that a benchmark needs is not installed
@@ -54,6 +59,12 @@ class ConfigError(DayflyError):
     """A tenant directory or its dayfly.toml is not as it must be; names file, key and allowed values."""
 
     kind = "config"
+
+
+class RouteTaken(ConfigError):
+    """A host or path of a tenant belongs to another one; names both."""
+
+    kind = "route_taken"
 
 
 class BuildError(DayflyError):
@@ -114,6 +125,37 @@ class DamagedRelease(RegistryError):
     """A file of a release is missing or does not have its digest."""
 
     kind = "damaged"
+
+
+class NotFound(DayflyError):
+    """There is no such tenant, release, secret or token; names it."""
+
+    kind = "not_found"
+
+
+class Conflict(DayflyError):
+    """A change was made for a state that is not there any more, or never was; nothing is changed.
+
+    `revision`: that of the tenant when the change was refused, None if there is no such tenant.
+    """
+
+    kind = "conflict"
+
+    def __init__(self, message: str, revision: int | None = None) -> None:
+        super().__init__(message)
+        self.revision = revision
+
+
+class QuotaExceeded(DayflyError):
+    """A release does not fit into the tenant's share of the disk, or that of all; says how much there is."""
+
+    kind = "quota"
+
+
+class BadToken(DayflyError):
+    """A token cannot be as it was asked for, or one that was shown is not accepted; never holds the token."""
+
+    kind = "token"
 
 
 class AddressInUse(DayflyError):

@@ -20,6 +20,8 @@ ABI_VERSION = 1
 """Version of the guest ABI that releases of this version speak."""
 
 MANIFEST = "manifest.json"
+FILES = (MANIFEST, "image", "source.tar", "code.wasm")
+"""All that a release has; one with a parent has no code."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,15 @@ def write(releases: Path, made: Made, *, scratch: Path, sync_parent: bool = True
     """
     files = made.files()
     directory = releases / sha256(files[MANIFEST])
-    if not _holds(directory, files):
-        set_aside(directory)
+    while not _holds(directory, files):
         try:
             durable.write_directory(directory, files, scratch=scratch, sync_parent=sync_parent)
-        except OSError:
-            if not _holds(directory, files):  # another process was faster
+        except OSError as error:
+            if error.errno not in durable.TAKEN:
                 raise
+            # Only what stands there now, and is not whole: another process may just have been faster.
+            if not _holds(directory, files):
+                set_aside(directory)
     return directory
 
 

@@ -111,11 +111,11 @@ def test_a_release_can_be_rehearsed(core: NativeCore, record: Callable[..., Rele
 def test_secrets_are_for_requests_only(core: NativeCore, record: Callable[..., Release], tmp_path: Path) -> None:
     """A program gets those of its tenant; no file has one, and one that asks before the first request is refused."""
     release = record(ASKS.replace("INIT", ""))
-    for secrets, body in (({"KEY": "canary"}, b"canary"), ({"OTHER": "canary"}, b""), ({}, b"")):
+    for secrets, body in (({"KEY": "hidden"}, b"hidden"), ({"OTHER": "hidden"}, b""), ({}, b"")):
         core.publish(TENANT, release.directory, secrets)
         with Serving(core, ServerOptions(port=0)) as port:
             assert get(port) == (200, body)
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"hidden" in path.read_bytes()] == []
     with pytest.raises(InitFailed, match="a secret was asked for before the first request"):
         record(ASKS.replace("INIT", "(drop (call $ask))"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dayfly.registry import Registry
 from tests.conftest import DAYFLY, HELLO, HELLO_WAT, REPOSITORY, Run
 
 MakeTenant = Callable[..., Path]
@@ -80,7 +81,9 @@ def test_a_bad_program_is_refused(
     directory = make_tenant("hello", {"dayfly.toml": f'tier = "{tier}"\n', **files})
     line = refused(run, command, directory, traceback=tier == "python")
     assert re.search(message.replace("DIR", f"^{directory}"), line), line
-    assert list(tmp_path.glob(".dayfly/tenants/*")) == []
+    if (tmp_path / ".dayfly").exists():
+        with Registry.open(tmp_path / ".dayfly") as registry:
+            assert registry.names() == []
     assert list(tmp_path.glob(".dayfly/scratch/*")) == []
     # A base stands there on its own.
     assert [file for file in tmp_path.glob(".dayfly/releases/*/manifest.json") if b"parent" in file.read_bytes()] == []
@@ -245,7 +248,8 @@ def test_a_secret_is_text(tmp_path: Path, value: bytes, code: int, message: str)
     )
     assert (done.returncode, done.stdout) == (code, b"")
     assert done.stderr.decode().endswith(message)
-    assert (tmp_path / ".dayfly/secrets/nobody.json").exists() == (code == 0)
+    with Registry.open(tmp_path / ".dayfly") as registry:
+        assert registry.secret_names("nobody") == (["KEY"] if code == 0 else [])
 
 
 @pytest.mark.parametrize("words", [("serve", "--port", "99999"), ("fly",), ("serve", "--what")])

@@ -10,6 +10,7 @@ import pytest
 
 from dayfly import release
 from dayfly.bases import Bases
+from dayfly.registry import Registry
 from tests.conftest import DAYFLY, HELLO, Run
 from tests.e2e.conftest import Serve
 from tests.resolver.index import LocalIndex, serving
@@ -61,7 +62,8 @@ def test_a_flask_application_stands_on_a_layer(serve: Serve, make_tenant: MakeTe
             assert server.get(host=f"{name}.localhost").body == b"<p>&lt;dayfly&gt; test</p>"
         assert server.get("/x", host="one.localhost").status == 404
     releases = tmp_path / ".dayfly/releases"
-    tenant_of = [json.loads(path.read_bytes())["release"] for path in (tmp_path / ".dayfly/tenants").iterdir()]
+    with Registry.open(tmp_path / ".dayfly") as registry:
+        tenant_of = [tenant.current.digest for tenant in registry.tenants() if tenant.current]
     parents = {json.loads((releases / digest / "manifest.json").read_bytes())["parent"] for digest in tenant_of}
     assert len(parents) == 1
 
@@ -107,7 +109,7 @@ def test_what_is_captured_at_import_is_reported(run: Run, make_tenant: MakeTenan
 
 
 def test_a_secret_is_there_when_a_request_is(serve: Serve, run: Run, make_tenant: MakeTenant, tmp_path: Path) -> None:
-    """Read by name while it is answered; no file has its value but the one that the operator made."""
+    """Read by name while it is answered; no file has its value."""
     source = "import os\n\ndef on_client_request():\n    return os.environ['KEY'] + os.environ['STAGE']\n"
     text = 'secrets = ["KEY"]\n[environment]\nSTAGE = " test"\n'
     tenant = make_tenant("hello", {"app.py": source, "dayfly.toml": text})
@@ -118,8 +120,7 @@ def test_a_secret_is_there_when_a_request_is(serve: Serve, run: Run, make_tenant
     assert run("secret", "list", "hello").stdout == "KEY\n"
     with serve(tenant) as server:
         assert server.get().body == b"canary-8d1f test"
-    holds = [path for path in tmp_path.rglob("*") if path.is_file() and b"canary-8d1f" in path.read_bytes()]
-    assert holds == [tmp_path / ".dayfly/secrets/hello.json"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary-8d1f" in path.read_bytes()] == []
     assert run("secret", "remove", "hello", "KEY").returncode == 0
     with serve(tenant) as server:
         assert server.get().status == 500

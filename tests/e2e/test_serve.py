@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import HELLO_WAT, REPOSITORY, Run
 from tests.e2e.conftest import Serve
+from tests.registry.spoil import spoil
 
 MakeTenant = Callable[..., Path]
 
@@ -126,12 +127,12 @@ def test_a_broken_record_stops_nobody_else(serve: Serve, make_tenant: MakeTenant
     one, two, three = (make_tenant(name) for name in ("one", "two", "three"))
     with serve(one, two) as server:
         assert server.stop() == 0
-    (tmp_path / ".dayfly/tenants/one.json").write_bytes(b"{")
+    spoil(tmp_path / ".dayfly", "UPDATE releases SET config = '{}' WHERE tenant = 'one'")
     with serve(three) as server:
         assert server.get(host="two.localhost").body == server.get(host="three.localhost").body == b"hello"
         assert server.get(host="one.localhost").status == 404
         assert "ERROR" in server.log
-        assert "tenants/one.json: not a tenant's record" in server.log
+        assert "what is recorded of tenant `one` cannot be read" in server.log
         assert server.stop() == 0
     with serve(one) as server:
         assert server.get(host="one.localhost").body == b"hello"

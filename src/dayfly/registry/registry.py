@@ -1,0 +1,755 @@
+"""The door to all that is recorded: a data directory, locked, and its database.
+
+DATA_DIR/
+  lock            held while a server or a build works here; names its process
+  registry.db     tenants, releases, who serves, secrets (sealed), tokens (digests), the audit table; unless the
+                  database is elsewhere
+  key             what secrets are sealed with; unless the environment has it
+  releases/ packed/ scratch/   release files: `files`
+  logs/NAME.log   what the tenant's program logged
+
+A change is one transaction. Release files are durable before the transaction that names them, so a crash at any moment
+leaves the old state or the new one, and what nothing names is swept at the next start.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, delete, insert, select
+
+from dayfly import durable, release
+from dayfly.config import Limits, Tenant
+from dayfly.errors import (
+    ConfigError,
+    Conflict,
+    DataDirectoryLocked,
+    NotFound,
+    QuotaExceeded,
+    RegistryError,
+)
+from dayfly.log import logger
+from dayfly.registry import audit, old, tokens
+from dayfly.registry.audit import Change, Event
+from dayfly.registry.database import Database, refused
+from dayfly.registry.files import Files, sweep
+from dayfly.registry.schema import secrets, settings
+from dayfly.registry.schema import tenants as tenants_table
+from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants
+from dayfly.registry.tokens import Grant, TokenRow
+from dayfly.registry.values import LOCAL, Actor, now, words
+from dayfly.registry.vault import Key
+from dayfly.release import Made
+
+
+@dataclass(frozen=True)
+class DiskQuotas:
+    """What releases may take of the disk."""
+
+    tenant_bytes_max: int = 0
+    """All releases of a tenant, without bases and layers. 0: no limit."""
+    total_bytes_max: int = 0
+    """All that stands in `releases` and `packed`. 0: no limit."""
+    superseded_max: int = 10
+    """Releases of a tenant that do not serve, kept for a rollback; older ones are forgotten."""
+
+
+class Registry:
+    """What is recorded, from `open` to `close`. Its methods may be called from any thread."""
+
+    def __init__(self, directory: Path, lock: IO[str], database: Database, quotas: DiskQuotas) -> None:
+        self.directory = directory
+        self.quotas = quotas
+        self.now: Callable[[], datetime] = now
+        self.on_superseded: Callable[[str], None] = lambda _name: None
+        """Told the name of a tenant some of whose releases do not serve any more; see `Housekeeper`."""
+        self._lock = lock
+        self._database = database
+        self._files = Files(directory)
+        self._key: Key | None = None
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        database_url: str | None = None,
+        key: Key | None = None,
+        quotas: DiskQuotas = DiskQuotas(),
+    ) -> Self:
+        """Lock a data directory, make what is missing in it, and bring it to this version.
+
+        `database_url`: of PostgreSQL, else the data directory has the database. `key`: for secrets, else that of the
+        environment or of the data directory. Raises DataDirectoryLocked if somebody else works there, RegistryError if
+        it cannot be used, was written by a newer version, or the key is not the one that its secrets were sealed with.
+        """
+        with _refusals(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _lock(directory)
+        try:
+            registry = cls(directory, lock, Database.open(directory, database_url), quotas)
+        except BaseException:
+            lock.close()
+            raise
+        try:
+            with _refusals(directory):
+                registry._start(key)
+        except BaseException:
+            registry.close()
+            raise
+        return registry
+
+    def _start(self, key: Key | None) -> None:
+        """Bring what is there in order."""
+        self._files.make()
+        self.log_directory.mkdir(mode=0o700, exist_ok=True)
+        self._key = key or Key.find(self.directory)
+        self._check_key()
+        if old.is_here(self.directory):
+            self._take_over()
+        sweep(self._files, self._needed)
+
+    def close(self) -> None:
+        """Let go of database and data directory."""
+        self._database.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def releases(self) -> Path:
+        """Where the releases stand, each beside its parent."""
+        return self._files.releases
+
+    @property
+    def scratch(self) -> Path:
+        """Where half-written things stand; emptied at every start."""
+        return self._files.scratch
+
+    @property
+    def log_directory(self) -> Path:
+        """Where the logs of the tenants are kept."""
+        return self.directory / "logs"
+
+    # What is recorded
+
+    def names(self) -> list[str]:
+        """Return the names of all tenants that have a release, sorted."""
+        with self._read() as tenants:
+            return tenants.names()
+
+    def tenants(self) -> list[Recorded]:
+        """Return all tenants with what serves for them, sorted by name: one question for a whole start."""
+        with self._read() as tenants:
+            return tenants.all()
+
+    def tenant(self, name: str) -> Recorded:
+        """Return one tenant. Raises NotFound."""
+        with self._read() as tenants:
+            found = tenants.get(name)
+        if found is None:
+            raise _no_tenant(name)
+        return found
+
+    def current(self, name: str) -> Release | None:
+        """Return the release that serves. Raises RegistryError if the record cannot be read."""
+        with self._read() as tenants:
+            found = tenants.serving(name, "current")
+        return found if isinstance(found, Release) else None
+
+    def canary(self, name: str) -> Canary | None:
+        """Return the release that gets a share of the requests. Raises RegistryError if the record cannot be read."""
+        with self._read() as tenants:
+            found = tenants.serving(name, "canary")
+        return found if isinstance(found, Canary) else None
+
+    def made_from(self, name: str, origin: str) -> Release | None:
+        """Return the newest release of a tenant that was made from the same things and is still here."""
+        with self._read() as tenants:
+            found = tenants.made_from(name, origin)
+        return found if found and self._files.is_here(found.digest) else None
+
+    def releases_of(self, name: str) -> list[ReleaseRow]:
+        """Return the releases of a tenant, newest first. Raises NotFound if there is no such tenant."""
+        with self._read() as tenants:
+            tenants.require(name, None)
+            rows = tenants.rows(name)
+        return [
+            replace(
+                row,
+                bytes=self._files.size(row.digest),
+                is_packed=self._files.is_packed(row.digest),
+                is_damaged=not self._files.is_here(row.digest),
+            )
+            for row in rows
+        ]
+
+    def history(self, name: str | None = None, limit: int = 100, before: int | None = None) -> list[Event]:
+        """Return what was changed, newest first: of a tenant, also one that was removed, or of all.
+
+        `before`: only entries with lower numbers.
+        """
+        with self._database.read() as connection:
+            return audit.history(connection, name, limit, before)
+
+    def verify_audit(self) -> tuple[int, str]:
+        """Check the chain of the audit table; return number and digest of its end, to be noted elsewhere.
+
+        Raises RegistryError, which names the first entry that is not as it was written.
+        """
+        with self._database.read() as connection:
+            return audit.verify(connection)
+
+    def check_routes(self, tenant: Tenant) -> None:
+        """Raise RouteTaken if another tenant has one of the tenant's hosts or paths."""
+        with self._read() as tenants:
+            tenants.check_routes(tenant)
+
+    # Release files
+
+    @contextmanager
+    def deploying(self) -> Iterator[None]:
+        """Keep what a deploy writes, adopts or unpacks from being collected before it is recorded."""
+        with self._files.holding():
+            yield
+
+    def write(self, made: Made) -> Path:
+        """Write a release that no tenant is on yet; return its directory. Raises RegistryError.
+
+        It is durable when a tenant is on it: one wait for the disk less.
+        """
+        with _refusals(self.directory):
+            return self._files.write(made)
+
+    def adopt(self, directory: Path) -> Path:
+        """Have a copy of a base or layer, and of what it stands on, among the releases. Raises RegistryError."""
+        with _refusals(self.directory):
+            return self._files.adopt(directory)
+
+    def set_aside(self, digest: str) -> None:
+        """Mark a damaged release: it keeps its files under another name and is never loaded again."""
+        with _refusals(self.directory):
+            self._files.set_aside(digest)
+
+    # Which release serves
+
+    def record(
+        self,
+        tenant: Tenant,
+        directory: Path,
+        origin: str,
+        *,
+        by: Actor = LOCAL,
+        why: str = "",
+        expected_revision: int | None = None,
+        canary: float | None = None,
+    ) -> Release:
+        """Make a written release the tenant's current one, or with a share its canary. Durable when this returns.
+
+        `expected_revision`: what the tenant was when the deploy was decided on; 0: not there. Raises Conflict,
+        RouteTaken, QuotaExceeded or RegistryError; then everything is as before.
+        """
+        making = Making(tenant, directory.name, release.parent_of(directory), origin)
+        name = tenant.name
+        with _refusals(self.directory):
+            # The release has its name when the transaction that says it is committed; synced while that is prepared.
+            wait = durable.start_syncing(self.releases)
+            try:
+                with self._write() as tenants:
+                    tenants.expect(name, expected_revision)
+                    tenants.enter(name)
+                    number = tenants.add(making, by=by, why=words("why", why), at=self.now())
+                    if canary is None:
+                        tenants.claim(name, tenant)
+                        tenants.serve(name, "current", number)
+                    else:
+                        _serve_canary(tenants, name, tenant, number, canary)
+                    self._make_room(tenants, name, making.digest)
+                    change = Change("deploy", by, why, name, making.digest, _details(number, canary))
+                    revision = tenants.changed(change, self.now())
+                    wait()
+            except BaseException:
+                _quietly(wait)
+                raise
+        self.on_superseded(name)
+        return Release(tenant, making.digest, directory, origin, number, revision)
+
+    def activate(
+        self,
+        name: str,
+        wanted: str | int | None = None,
+        *,
+        by: Actor = LOCAL,
+        why: str = "",
+        expected_revision: int | None = None,
+    ) -> Release:
+        """Make a recorded release the current one: by number, by digest, or the one before. Durable when this returns.
+
+        Its files are whole when this returns; nothing is built. Raises NotFound, Conflict, RouteTaken, or
+        DamagedRelease if its files are not here any more; then everything is as before.
+        """
+        with self._files.holding(), _refusals(self.directory):
+            with self._read() as tenants:
+                tenants.require(name, expected_revision)
+                target = tenants.find(name, wanted)
+            self._files.ready(target.digest)
+            with self._write() as tenants:
+                tenants.require(name, expected_revision)
+                again = tenants.find(name, wanted)
+                if again.number != target.number:
+                    raise Conflict(f"tenant `{name}` was changed meanwhile; look at it and try again", again.revision)
+                tenants.claim(name, target.tenant)
+                tenants.serve(name, "current", target.number)
+                change = Change("activate", by, why, name, target.digest, {"number": target.number})
+                revision = tenants.changed(change, self.now())
+        self.on_superseded(name)
+        return replace(target, revision=revision)
+
+    def set_canary(
+        self,
+        name: str,
+        wanted: str | int,
+        share: float,
+        *,
+        by: Actor = LOCAL,
+        why: str = "",
+        expected_revision: int | None = None,
+    ) -> Canary:
+        """Give a recorded release a share of the requests. Raises as `activate` does."""
+        with self._files.holding(), _refusals(self.directory):
+            with self._read() as tenants:
+                tenants.require(name, expected_revision)
+                target = tenants.find(name, wanted)
+            self._files.ready(target.digest)
+            with self._write() as tenants:
+                tenants.require(name, expected_revision)
+                target = tenants.find(name, target.number)
+                _serve_canary(tenants, name, target.tenant, target.number, share)
+                details = _details(target.number, share)
+                revision = tenants.changed(Change("canary", by, why, name, target.digest, details), self.now())
+        self.on_superseded(name)
+        return Canary(replace(target, revision=revision), share)
+
+    def promote(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> Release:
+        """Make the canary the current release. Raises NotFound, or Conflict if there is no canary."""
+        with self._write() as tenants:
+            target = _canary(tenants, name, expected_revision)
+            tenants.claim(name, target.tenant)
+            tenants.serve(name, "current", target.number)
+            change = Change("promote", by, why, name, target.digest, {"number": target.number})
+            revision = tenants.changed(change, self.now())
+        self.on_superseded(name)
+        return replace(target, revision=revision)
+
+    def abort(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> Release:
+        """End the canary; return the current release. Raises NotFound, or Conflict if there is no canary."""
+        with self._write() as tenants:
+            target = _canary(tenants, name, expected_revision)
+            current = _current(tenants, name)
+            tenants.claim(name, current.tenant)
+            tenants.end_canary(name)
+            change = Change("abort", by, why, name, target.digest, {"number": target.number})
+            revision = tenants.changed(change, self.now())
+        self.on_superseded(name)
+        return replace(current, revision=revision)
+
+    def remove(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> int:
+        """Forget a tenant: releases, hosts, secrets, limits, the right of tokens to deploy it.
+
+        The audit table remembers; returns the number of the entry there. Raises NotFound or Conflict.
+        """
+        with self._write() as tenants:
+            tenants.require(name, expected_revision)
+            tenants.remove(name)
+            tokens.withdraw(tenants.connection, name, self.now())
+            number = tenants.changed(Change("remove", by, why, name), self.now())
+        self.on_superseded(name)
+        return number
+
+    # Secrets
+
+    def secrets(self, name: str) -> dict[str, str]:
+        """Return the secrets of a tenant, with their values. Raises RegistryError if one is damaged."""
+        query = select(secrets.c.variable, secrets.c.sealed).where(secrets.c.tenant == name)
+        with self._database.read() as connection:
+            sealed = {row.variable: row.sealed for row in connection.execute(query.order_by(secrets.c.variable))}
+        if not sealed:
+            return {}
+        key = self._known_key()
+        return {variable: key.open(name, variable, value) for variable, value in sealed.items()}
+
+    def secret_names(self, name: str) -> list[str]:
+        """Return the names of the secrets of a tenant, sorted."""
+        query = select(secrets.c.variable).where(secrets.c.tenant == name).order_by(secrets.c.variable)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def set_secret(
+        self,
+        name: str,
+        variable: str,
+        value: str | None,
+        *,
+        by: Actor = LOCAL,
+        why: str = "",
+        expected_revision: int | None = None,
+    ) -> int:
+        """Replace a secret of a tenant, or with None remove it; return the tenant's revision.
+
+        Durable when this returns. Raises Conflict, NotFound if there is none to be removed, or RegistryError.
+        """
+        with _refusals(self.directory):
+            key = self._key_to_seal_with() if value is not None else None
+        with self._write() as tenants:
+            tenants.expect(name, expected_revision)
+            tenants.enter(name)
+            mine = (secrets.c.tenant == name) & (secrets.c.variable == variable)
+            removed = tenants.connection.execute(delete(secrets).where(mine)).rowcount
+            if key is not None and value is not None:
+                sealed = key.seal(name, variable, value)
+                tenants.connection.execute(insert(secrets), [{"tenant": name, "variable": variable, "sealed": sealed}])
+            elif not removed:
+                raise NotFound(f"tenant `{name}` has no secret `{variable}`; see dayfly secret list {name}")
+            details = {"variable": variable, "removed": value is None}
+            return tenants.changed(Change("secret", by, why, name, details=details), self.now())
+
+    # The operator's word
+
+    def override(
+        self,
+        name: str,
+        *,
+        limits: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        by: Actor = LOCAL,
+        why: str = "",
+        expected_revision: int | None = None,
+    ) -> Recorded:
+        """Replace the operator's limits or variables of a tenant; None leaves them, an empty table takes them away.
+
+        They stand over what dayfly.toml says: see `effective`. Raises ConfigError or Conflict.
+        """
+        values = {
+            key: release.canonical(dict(value)).decode("ascii").rstrip("\n")
+            for key, value in (("limits", limits and _limits(limits)), ("environment", _environment(name, environment)))
+            if value is not None
+        }
+        with self._write() as tenants:
+            tenants.expect(name, expected_revision)
+            tenants.enter(name)
+            change = tenants_table.update().where(tenants_table.c.name == name)
+            if values:
+                tenants.connection.execute(change.values(values))
+            # Names only: a variable may hold what should not be read for years.
+            details = {"limits": dict(limits or {}), "environment": sorted(environment or ())}
+            tenants.changed(Change("override", by, why, name, details=details), self.now())
+            found = tenants.get(name)
+        assert found is not None  # noqa: S101 - entered above
+        return found
+
+    def effective(self, tenant: Tenant) -> Tenant:
+        """Return a tenant as it is under the operator's limits and variables."""
+        with self._read() as tenants:
+            found = tenants.get(tenant.name)
+        if found is None or not (found.limits or found.environment):
+            return tenant
+        limits = tenant.limits.model_copy(update=dict(found.limits))
+        environment = {**tenant.environment, **found.environment}
+        return tenant.model_copy(update={"limits": limits, "environment": environment})
+
+    # Tokens
+
+    def issue_token(
+        self, scopes: Iterable[str], *, by: Actor = LOCAL, note: str = "", expires_s: float | None = None
+    ) -> tuple[TokenRow, str]:
+        """Make a token; return what is kept of it, and the token, which nobody can be told again. Raises BadToken."""
+        with self._database.write() as connection:
+            row, text = tokens.issue(connection, scopes, by=by, note=note, at=self.now(), expires_s=expires_s)
+            details = {"token": row.id, "scopes": list(row.scopes), "expires_s": expires_s}
+            audit.append(connection, Change("token", by, note, details=details), self.now())
+        return row, text
+
+    def grant(self, text: str) -> Grant | None:
+        """Return what the bearer of a token may do; None if it is mistyped, unknown, expired or revoked."""
+        if not tokens.is_token(text):
+            return None
+        with self._database.read() as connection:
+            return tokens.grant(connection, text, self.now())
+
+    def tokens(self) -> list[TokenRow]:
+        """Return all tokens that were issued, oldest first, also those that are not valid any more."""
+        with self._database.read() as connection:
+            return tokens.issued(connection)
+
+    def revoke_token(self, token: str, *, by: Actor = LOCAL, why: str = "") -> None:
+        """Have a token, by its name, accepted nowhere from now on. Raises NotFound."""
+        with self._database.write() as connection:
+            row = tokens.revoke(connection, token, self.now())
+            if row.revoked_at is None:
+                audit.append(connection, Change("revoke", by, why, details={"token": token}), self.now())
+
+    # Keeping house
+
+    def prune(self) -> list[str]:
+        """Forget the releases that do not serve, and remove all that is nobody's parent; return their digests.
+
+        Those that were set aside go too. Raises RegistryError, and removes nothing, if a parent cannot be read.
+        """
+        with _refusals(self.directory):
+            with self._write() as tenants:
+                for name, numbers in tenants.superseded().items():
+                    tenants.drop(name, numbers)
+            return self._files.collect(self._needed, damaged_too=True)
+
+    def tidy(self, names: Iterable[str] | None = None) -> None:
+        """Compress releases that do not serve, those of some tenants or of all, and remove what nobody needs.
+
+        May take a second for each; blocks no deploy meanwhile. Raises RegistryError.
+        """
+        with self._read() as tenants:
+            known = [tenants.digests()] if names is None else [tenants.digests(name=name) for name in names]
+        with _refusals(self.directory):
+            for digest in sorted({digest for digests in known for digest in digests}):
+                if not self._is_in_use(digest):
+                    self._files.pack(digest, lambda digest=digest: self._is_in_use(digest))  # type: ignore[misc]
+            self._files.collect(self._needed)
+
+    def _is_in_use(self, digest: str) -> bool:
+        with self._read() as tenants:
+            serving = tenants.digests(only_serving=True)
+            parents = set(tenants.digests().values())
+        return digest in serving or digest in parents
+
+    def _needed(self) -> dict[str, str | None]:
+        with self._read() as tenants:
+            return tenants.digests()
+
+    def _make_room(self, tenants: Tenants, name: str, digest: str) -> None:
+        """Forget old releases of a tenant until the rest is within its bounds. Raises QuotaExceeded."""
+        superseded = tenants.superseded(name).get(name, [])
+        gone = superseded[: max(len(superseded) - self.quotas.superseded_max, 0)]
+        kept = superseded[len(gone) :]
+        tenants.drop(name, gone)
+        while (excess := self._excess(tenants, name)) and kept:
+            tenants.drop(name, [kept.pop(0)])
+        if excess:
+            raise QuotaExceeded(f"release `{digest[:12]}` of tenant `{name}` does not fit: {excess}")
+
+    def _excess(self, tenants: Tenants, name: str) -> str:
+        """Say which share of the disk is exceeded, and what to do."""
+        mine, all_together = self.quotas.tenant_bytes_max, self.quotas.total_bytes_max
+        if mine and (taken := sum(map(self._files.size, tenants.digests(name=name)))) > mine:
+            return f"with the one that serves it takes {taken} octets, and the tenant has {mine}; make it smaller"
+        if all_together and (taken := self._files.total()) > all_together:
+            return f"all releases take {taken} octets, and {all_together} are allowed; dayfly prune, or allow more"
+        return ""
+
+    # Inside
+
+    @contextmanager
+    def _read(self) -> Iterator[Tenants]:
+        with self._database.read() as connection:
+            yield Tenants(connection, self.releases)
+
+    @contextmanager
+    def _write(self) -> Iterator[Tenants]:
+        with self._database.write() as connection:
+            yield Tenants(connection, self.releases)
+
+    def _known_key(self) -> Key:
+        if self._key is None:
+            self._key = Key.find(self.directory)
+        if self._key is None:
+            raise RegistryError(
+                "the key that the secrets are sealed with is missing; set DAYFLY_KEY or DAYFLY_KEY_FILE, "
+                f"or put {self.directory / 'key'} back"
+            )
+        return self._key
+
+    def _key_to_seal_with(self) -> Key:
+        """Return the key; the first secret makes one."""
+        if self._key is None:
+            self._key = Key.find(self.directory) or Key.make(self.directory, self.scratch)
+        with self._database.write() as connection:
+            _check_fingerprint(connection, self._key)
+        return self._key
+
+    def _check_key(self) -> None:
+        """Refuse a start that would serve tenants without their secrets. Raises RegistryError."""
+        with self._database.read() as connection:
+            if connection.execute(select(secrets.c.tenant).limit(1)).first() is None:
+                return
+            _compare_fingerprint(connection, self._known_key())
+
+    def _take_over(self) -> None:
+        """Take over what version 0.1.0 kept in files, all at once; then delete those."""
+        done: list[Path] = []
+        values = [found for found in old.secrets(self.directory) if found.values]
+        key = self._key_to_seal_with() if values else None
+        with self._write() as tenants:
+            for record in old.releases(self.directory):
+                self._take_over_release(tenants, record)
+                done.append(record.file)
+            for found in values:
+                assert key is not None  # noqa: S101 - as there are values
+                self._take_over_secrets(tenants, found, key)
+                done.append(found.file)
+        old.forget(self.directory, done)
+        logger.info("%s: %d files of an earlier version taken over into the registry", self.directory, len(done))
+
+    def _take_over_release(self, tenants: Tenants, record: old.OldRelease) -> None:
+        name = record.tenant.name
+        if tenants.numbers(name):  # taken over before a crash
+            return
+        directory = self.releases / record.digest
+        parent = release.parent_of(directory) if release.is_sound(directory) else None
+        tenants.enter(name)
+        making = Making(record.tenant, record.digest, parent, record.origin)
+        number = tenants.add(making, by=LOCAL, why="", at=self.now())
+        tenants.claim(name, record.tenant)
+        tenants.serve(name, "current", number)
+        tenants.changed(Change("import", LOCAL, "", name, record.digest, {"number": number}), self.now())
+
+    def _take_over_secrets(self, tenants: Tenants, found: old.OldSecrets, key: Key) -> None:
+        name = found.tenant
+        tenants.enter(name)
+        known = set(tenants.connection.execute(select(secrets.c.variable).where(secrets.c.tenant == name)).scalars())
+        rows = [
+            {"tenant": name, "variable": variable, "sealed": key.seal(name, variable, value)}
+            for variable, value in found.values.items()
+            if variable not in known
+        ]
+        if rows:
+            tenants.connection.execute(insert(secrets), rows)
+            details = {"variables": sorted(found.values)}
+            tenants.changed(Change("import", LOCAL, "", name, details=details), self.now())
+
+
+def _serve_canary(tenants: Tenants, name: str, tenant: Tenant, number: int, share: float) -> None:
+    """Give a release a share of what the current one gets now. Hosts and paths of both are the tenant's meanwhile."""
+    if not 0 < share <= 1:
+        raise ConfigError(f"the share of a canary cannot be {share:g}; allowed: more than 0, at most 1 (100%)")
+    current = _current(tenants, name)
+    if current.number == number:
+        raise Conflict(
+            f"release {number} of tenant `{name}` is the current one already; nothing to try", current.revision
+        )
+    tenants.claim(name, current.tenant, tenant)
+    tenants.serve(name, "canary", number, share)
+
+
+def _current(tenants: Tenants, name: str) -> Release:
+    current = tenants.serving(name, "current")
+    if not isinstance(current, Release):
+        raise Conflict(
+            f"tenant `{name}` has no release to compare a canary with; deploy it without one",
+            tenants.expect(name, None),
+        )
+    return current
+
+
+def _canary(tenants: Tenants, name: str, expected_revision: int | None) -> Release:
+    tenants.require(name, expected_revision)
+    canary = tenants.serving(name, "canary")
+    if not isinstance(canary, Canary):
+        raise Conflict(f"tenant `{name}` has no canary; see dayfly show {name}", tenants.expect(name, None))
+    return canary.release
+
+
+def _details(number: int, share: float | None) -> dict[str, Any]:
+    return {"number": number} if share is None else {"number": number, "share": share}
+
+
+def _no_tenant(name: str) -> NotFound:
+    return NotFound(f"there is no tenant `{name}`; see dayfly ls")
+
+
+def _limits(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return limits as numbers. Raises ConfigError."""
+    try:
+        return Limits.model_validate(dict(limits)).model_dump(include=set(limits))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        known = Limits.model_fields.get(key)
+        allowed = f"`{key}` cannot be {first['input']!r}; allowed: {known.description}" if known else ""
+        raise ConfigError(allowed or f"unknown limit `{key}`; allowed: {', '.join(Limits.model_fields)}") from None
+
+
+def _environment(name: str, environment: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return variables, if a tenant can have them. Raises ConfigError."""
+    if environment is None:
+        return None
+    try:
+        return Tenant(name=name, hosts=(), environment=dict(environment)).environment
+    except ValidationError as error:
+        what = ".".join(str(part) for part in error.errors()[0]["loc"] if part != "[key]")
+        description = Tenant.model_fields["environment"].description
+        raise ConfigError(f"`{what}` cannot be that; allowed: {description}") from None
+
+
+def _check_fingerprint(connection: Connection, key: Key) -> None:
+    """Remember which key the secrets are sealed with; if there are some, it must be this one."""
+    if connection.execute(select(secrets.c.tenant).limit(1)).first() is not None:
+        _compare_fingerprint(connection, key)
+        return
+    connection.execute(delete(settings).where(settings.c.name == "key"))
+    connection.execute(insert(settings), [{"name": "key", "value": key.fingerprint}])
+
+
+def _compare_fingerprint(connection: Connection, key: Key) -> None:
+    known = connection.execute(select(settings.c.value).where(settings.c.name == "key")).scalar()
+    if known != key.fingerprint:
+        raise RegistryError(
+            "the key is not the one that the secrets were sealed with; set DAYFLY_KEY or DAYFLY_KEY_FILE to that one, "
+            "or put the file `key` of the data directory back"
+        )
+
+
+def _quietly(wait: Callable[[], None]) -> None:
+    """Wait for what was started, whatever came of it: something else went wrong, and is reported."""
+    try:
+        wait()
+    except OSError as error:
+        logger.debug("%s", error)
+
+
+def _lock(directory: Path) -> IO[str]:
+    """Hold the lock of a data directory until the file is closed, or the process ends in whatever way."""
+    file = (directory / "lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise DataDirectoryLocked(
+            f"data directory `{directory}` is in use by process {holder}; "
+            "stop that one or choose another with --data-dir"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+@contextmanager
+def _refusals(directory: Path) -> Iterator[None]:
+    """Turn what the system refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise refused(directory, error) from None
