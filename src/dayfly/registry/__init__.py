@@ -5,6 +5,7 @@ both.
 """
 
 from dayfly.registry.audit import Event
+from dayfly.registry.housekeeper import Housekeeper
 from dayfly.registry.registry import DiskQuotas, Registry
 from dayfly.registry.tenants import Canary, Recorded, Release, ReleaseRow
 from dayfly.registry.tokens import Grant, TokenRow
@@ -18,6 +19,7 @@ __all__ = [
     "DiskQuotas",
     "Event",
     "Grant",
+    "Housekeeper",
     "Key",
     "Recorded",
     "Registry",

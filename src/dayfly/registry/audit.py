@@ -20,6 +20,9 @@ from dayfly.release import canonical, sha256
 _FIRST = "0" * 64
 """What stands for the digest before the first entry."""
 
+_LAST = select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)
+_APPEND = insert(audit)
+
 _DIGESTED = ("number", "at", "by", "what", "tenant", "release", "why", "details", "previous")
 
 
@@ -56,7 +59,7 @@ class Event:
 
 def append(connection: Connection, change: Change, at: datetime) -> int:
     """Add an entry; return its number. Nobody else may write meanwhile."""
-    last = connection.execute(select(audit.c.number, audit.c.digest).order_by(audit.c.number.desc()).limit(1)).first()
+    last = connection.execute(_LAST).first()
     number, previous = (last.number + 1, last.digest) if last else (1, _FIRST)
     row: dict[str, Any] = {
         "number": number,
@@ -69,7 +72,7 @@ def append(connection: Connection, change: Change, at: datetime) -> int:
         "details": canonical(dict(change.details)).decode("ascii").rstrip("\n"),
         "previous": previous,
     }
-    connection.execute(insert(audit), [{**row, "digest": _digest(row)}])
+    connection.execute(_APPEND, {**row, "digest": _digest(row)})
     return number
 
 

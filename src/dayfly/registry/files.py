@@ -62,7 +62,8 @@ class Files:
                 # By identity: two empty sets are equal.
                 self._held = [held for held in self._held if held is not touched]
 
-    def _hold(self, digest: str) -> None:
+    def hold(self, digest: str) -> None:
+        """Keep a release for everybody who is `holding` now."""
         with self._lock:
             for held in self._held:
                 held.add(digest)
@@ -70,17 +71,17 @@ class Files:
     def write(self, made: Made) -> Path:
         """Write a release; return its directory. Its entry survives a crash only when `releases` is synced."""
         files = made.files()
-        self._hold(release.sha256(files[release.MANIFEST]))
+        self.hold(release.sha256(files[release.MANIFEST]))
         directory = release.write(self.releases, made, scratch=self.scratch, sync_parent=False)
         self._measure(directory.name)
         return directory
 
     def adopt(self, directory: Path) -> Path:
         """Have a copy of a base or layer, and of what it stands on."""
-        self._hold(directory.name)
+        self.hold(directory.name)
         parent = release.parent_of(directory)
         while parent:
-            self._hold(parent)
+            self.hold(parent)
             parent = release.parent_of(directory.with_name(parent))
         place = release.adopt(directory, self.releases, scratch=self.scratch)
         self._measure(directory.name)
@@ -93,7 +94,7 @@ class Files:
 
     def ready(self, digest: str) -> Path:
         """Return the directory of a release, unpacked if it was packed. Raises DamagedRelease if it is not here."""
-        self._hold(digest)
+        self.hold(digest)
         directory = self.releases / digest
         if not directory.is_dir():
             self._unpack(digest)

@@ -34,6 +34,7 @@ from dayfly.errors import (
     NotFound,
     QuotaExceeded,
     RegistryError,
+    RouteTaken,
 )
 from dayfly.log import logger
 from dayfly.registry import audit, old, tokens
@@ -269,15 +270,15 @@ class Registry:
             wait = durable.start_syncing(self.releases)
             try:
                 with self._write() as tenants:
-                    tenants.expect(name, expected_revision)
-                    tenants.enter(name)
-                    number = tenants.add(making, by=by, why=words("why", why), at=self.now())
+                    tenants.enter(name, expected_revision)
+                    replaced = self._replaced(tenants, name)
+                    number = tenants.add(making, replaced, by=by, why=words("why", why), at=self.now())
                     if canary is None:
                         tenants.claim(name, tenant)
                         tenants.serve(name, "current", number)
                     else:
                         _serve_canary(tenants, name, tenant, number, canary)
-                    self._make_room(tenants, name, making.digest)
+                    self._make_room(tenants, making, replaced)
                     change = Change("deploy", by, why, name, making.digest, _details(number, canary))
                     revision = tenants.changed(change, self.now())
                     wait()
@@ -311,6 +312,7 @@ class Registry:
                 again = tenants.find(name, wanted)
                 if again.number != target.number:
                     raise Conflict(f"tenant `{name}` was changed meanwhile; look at it and try again", again.revision)
+                self._replaced(tenants, name)
                 tenants.claim(name, target.tenant)
                 tenants.serve(name, "current", target.number)
                 change = Change("activate", by, why, name, target.digest, {"number": target.number})
@@ -347,6 +349,7 @@ class Registry:
         """Make the canary the current release. Raises NotFound, or Conflict if there is no canary."""
         with self._write() as tenants:
             target = _canary(tenants, name, expected_revision)
+            self._replaced(tenants, name)
             tenants.claim(name, target.tenant)
             tenants.serve(name, "current", target.number)
             change = Change("promote", by, why, name, target.digest, {"number": target.number})
@@ -414,8 +417,7 @@ class Registry:
         with _refusals(self.directory):
             key = self._key_to_seal_with() if value is not None else None
         with self._write() as tenants:
-            tenants.expect(name, expected_revision)
-            tenants.enter(name)
+            tenants.enter(name, expected_revision)
             mine = (secrets.c.tenant == name) & (secrets.c.variable == variable)
             removed = tenants.connection.execute(delete(secrets).where(mine)).rowcount
             if key is not None and value is not None:
@@ -448,8 +450,7 @@ class Registry:
             if value is not None
         }
         with self._write() as tenants:
-            tenants.expect(name, expected_revision)
-            tenants.enter(name)
+            tenants.enter(name, expected_revision)
             change = tenants_table.update().where(tenants_table.c.name == name)
             if values:
                 tenants.connection.execute(change.values(values))
@@ -537,10 +538,25 @@ class Registry:
         with self._read() as tenants:
             return tenants.digests()
 
-    def _make_room(self, tenants: Tenants, name: str, digest: str) -> None:
+    def _replaced(self, tenants: Tenants, name: str) -> int | None:
+        """Return the number of the current release, which is about to be replaced.
+
+        It serves until its successor is published: whoever holds what a deploy uses holds it too.
+        """
+        standing = tenants.standing(name)
+        for one in standing.values():
+            self._files.hold(one.digest)
+        return standing["current"].number if "current" in standing else None
+
+    def _make_room(self, tenants: Tenants, making: Making, replaced: int | None) -> None:
         """Forget old releases of a tenant until the rest is within its bounds. Raises QuotaExceeded."""
+        name, digest = making.tenant.name, making.digest
         superseded = tenants.superseded(name).get(name, [])
-        gone = superseded[: max(len(superseded) - self.quotas.superseded_max, 0)]
+        superseded_max = self.quotas.superseded_max
+        if replaced in superseded:
+            superseded.remove(replaced)
+            superseded_max -= 1
+        gone = superseded[: max(len(superseded) - superseded_max, 0)]
         kept = superseded[len(gone) :]
         tenants.drop(name, gone)
         while (excess := self._excess(tenants, name)) and kept:
@@ -601,8 +617,12 @@ class Registry:
         key = self._key_to_seal_with() if values else None
         with self._write() as tenants:
             for record in old.releases(self.directory):
-                self._take_over_release(tenants, record)
-                done.append(record.file)
+                try:
+                    self._take_over_release(tenants, record)
+                except RouteTaken as error:
+                    logger.error("%s: cannot be taken over: %s", record.file, error)
+                else:
+                    done.append(record.file)
             for found in values:
                 assert key is not None  # noqa: S101 - as there are values
                 self._take_over_secrets(tenants, found, key)
@@ -612,13 +632,14 @@ class Registry:
 
     def _take_over_release(self, tenants: Tenants, record: old.OldRelease) -> None:
         name = record.tenant.name
-        if tenants.numbers(name):  # taken over before a crash
+        if tenants.standing(name):  # taken over before a crash
             return
         directory = self.releases / record.digest
         parent = release.parent_of(directory) if release.is_sound(directory) else None
+        tenants.check_routes(record.tenant)
         tenants.enter(name)
         making = Making(record.tenant, record.digest, parent, record.origin)
-        number = tenants.add(making, by=LOCAL, why="", at=self.now())
+        number = tenants.add(making, None, by=LOCAL, why="", at=self.now())
         tenants.claim(name, record.tenant)
         tenants.serve(name, "current", number)
         tenants.changed(Change("import", LOCAL, "", name, record.digest, {"number": number}), self.now())

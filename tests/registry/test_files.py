@@ -1,0 +1,221 @@
+"""Release files: packed when they do not serve, collected when nobody needs them, within shares of the disk."""
+
+import queue
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from dayfly import release
+from dayfly.errors import DamagedRelease, QuotaExceeded, RegistryError
+from dayfly.registry import DiskQuotas, Housekeeper, Registry
+from tests.registry.conftest import Open
+from tests.registry.releases import made, record, tenant
+
+
+def names(directory: Path) -> set[str]:
+    """Return what is in a directory."""
+    return {place.name for place in directory.iterdir()}
+
+
+def test_what_does_not_serve_is_packed(tmp_path: Path) -> None:
+    """It comes back octet for octet when it is activated, and the other one is packed then."""
+    with Registry.open(tmp_path) as registry:
+        one = record(registry, "one", size=100_000)
+        files = {file.name: file.read_bytes() for file in one.directory.iterdir()}
+        two = record(registry, "two")
+        registry.tidy()
+        assert names(tmp_path / "releases") == {two.digest}
+        assert names(tmp_path / "packed") == {one.digest}
+        assert (tmp_path / "packed" / one.digest).stat().st_size < 2_000
+        registry.tidy()
+        assert registry.activate("hello") == one
+        assert {file.name: file.read_bytes() for file in one.directory.iterdir()} == files
+        assert names(tmp_path / "packed") == set()
+        registry.tidy(["hello"])
+        assert names(tmp_path / "releases") == {one.digest}
+        assert names(tmp_path / "packed") == {two.digest}
+        assert names(tmp_path / "scratch") == set()
+
+
+def test_a_canary_is_not_packed(tmp_path: Path) -> None:
+    """Nor a release that serves for another tenant, nor a parent."""
+    with Registry.open(tmp_path) as registry:
+        base = registry.write(made("base"))
+        registry.record(tenant(), registry.write(made("child", parent=base.name)), "origin")
+        record(registry, "base", "other")
+        record(registry, "shared", "other", config={"hosts": ["other.localhost"]})
+        record(registry, "shared", "third")
+        record(registry, "new", "third")
+        record(registry, "canary", canary=0.5)
+        registry.tidy()
+        assert len(names(tmp_path / "releases")) == 5
+        assert names(tmp_path / "packed") == set()
+
+
+@pytest.mark.parametrize("how", ["cut", "flip", "remove", "other"])
+def test_a_packed_release_that_is_damaged_does_not_serve(tmp_path: Path, how: str) -> None:
+    """The activation is refused, and the current release stays."""
+    with Registry.open(tmp_path) as registry:
+        one, two = record(registry, "one"), record(registry, "two")
+        registry.tidy()
+        packed = tmp_path / "packed" / one.digest
+        content = packed.read_bytes()
+        if how == "remove":
+            packed.unlink()
+        elif how == "other":
+            record(registry, "three")
+            registry.tidy()
+            (tmp_path / "packed" / two.digest).replace(packed)
+        else:
+            middle = len(content) // 2
+            packed.write_bytes(
+                content[:middle] if how == "cut" else content[:middle] + b"\xff\xfe" + content[middle + 2 :]
+            )
+        current = registry.current("hello")
+        with pytest.raises(DamagedRelease, match=rf"release `{one.digest}` is damaged"):
+            registry.activate("hello", 1)
+        assert registry.current("hello") == current
+
+
+def test_pruning_forgets_what_does_not_serve(tmp_path: Path) -> None:
+    """Packed or not; there is nothing to go back to then."""
+    with Registry.open(tmp_path) as registry:
+        one = record(registry, "one")
+        registry.tidy()
+        two, three = record(registry, "two"), record(registry, "three")
+        registry.tidy([])
+        assert registry.prune() == sorted([one.digest, two.digest])
+        assert names(tmp_path / "releases") == {three.digest}
+        assert [row.number for row in registry.releases_of("hello")] == [3]
+        assert record(registry, "four").number == 4
+
+
+def test_what_a_running_deploy_uses_is_not_collected(tmp_path: Path) -> None:
+    """What it has written and adopted, until it is recorded or has failed."""
+    other = Registry.open(tmp_path / "other")
+    base = other.write(made("base"))
+    layer = other.write(made("layer", parent=base.name))
+    with other, Registry.open(tmp_path / "data") as registry:
+        with registry.deploying():
+            here = registry.adopt(layer)
+            written = registry.write(made("one", parent=layer.name))
+            registry.prune()
+            registry.tidy()
+            recorded = registry.record(tenant(), written, "origin")
+        registry.prune()
+        assert names(registry.releases) == {base.name, here.name, recorded.digest}
+        with registry.deploying():
+            record(registry, "two")
+            registry.tidy()
+            assert recorded.directory.is_dir()  # it serves until the other one is published
+        registry.tidy()
+        assert not recorded.directory.exists()
+        registry.activate("hello")
+        registry.prune()
+        with registry.deploying():
+            failed = registry.write(made("failed"))
+        assert registry.prune() == [failed.name]
+
+
+def test_a_start_sweeps_what_nothing_names(open_registry: Open) -> None:
+    """Left by a process that was killed; what was set aside stays to be looked at, and what is not ours stays."""
+    with open_registry() as registry:
+        one, two = record(registry, "one"), record(registry, "two")
+        orphan = registry.write(made("orphan"))
+        registry.tidy([])
+        for digest in (one.digest, two.digest, orphan.name):
+            (registry.directory / "packed" / digest).write_bytes(b"half")
+        damaged = registry.write(made("damaged"))
+        registry.set_aside(damaged.name)
+        (registry.directory / "releases/notes").mkdir()
+        (registry.scratch / "half").mkdir()
+    with open_registry() as registry:
+        assert names(registry.releases) == {one.digest, two.digest, f"{damaged.name}.damaged", "notes"}
+        assert names(registry.directory / "packed") == names(registry.scratch) == set()
+
+
+def test_a_broken_parent_keeps_a_start_from_sweeping(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who knows what it stands on; the start goes on."""
+    with Registry.open(tmp_path) as registry:
+        base = registry.write(made("base"))
+        layer = registry.write(made("layer", parent=base.name))
+        child = registry.record(tenant(), registry.write(made("child", parent=layer.name)), "origin")
+        (layer / release.MANIFEST).write_bytes(b"{")
+    with Registry.open(tmp_path) as registry:
+        assert names(registry.releases) == {base.name, layer.name, child.digest}
+        assert "releases that nobody needs stay until it is mended" in caplog.text
+        with pytest.raises(RegistryError, match="is damaged"):
+            registry.prune()
+
+
+def test_old_releases_are_forgotten(open_registry: Open) -> None:
+    """All but so many, when a tenant is deployed; a rollback goes to those that are left."""
+    with open_registry(quotas=DiskQuotas(superseded_max=2)) as registry:
+        for number in range(6):
+            record(registry, f"{number}")
+        record(registry, "canary", canary=0.5)
+        assert [row.number for row in registry.releases_of("hello")] == [7, 6, 5, 4]
+        registry.tidy()
+        assert len(names(registry.releases) | names(registry.directory / "packed")) == 4
+        assert registry.activate("hello").number == 5
+
+
+def test_a_tenant_has_a_share_of_the_disk(open_registry: Open) -> None:
+    """Old releases make room; what does not fit beside the one that serves is refused and leaves nothing."""
+    with open_registry(quotas=DiskQuotas(tenant_bytes_max=250_000)) as registry:
+        for words in ("one", "two", "three"):
+            current = record(registry, words, size=100_000)
+        assert [row.number for row in registry.releases_of("hello")] == [3, 2]
+        record(registry, "other", "other", size=100_000)
+        with pytest.raises(
+            QuotaExceeded, match=r"of tenant `hello` does not fit: with the one that serves it takes 30"
+        ):
+            record(registry, "four", size=200_000)
+        assert registry.current("hello") == current
+        assert [row.number for row in registry.releases_of("hello")] == [3, 2]
+        registry.tidy()
+        assert len(names(registry.releases) | names(registry.directory / "packed")) == 3
+
+
+def test_all_tenants_have_a_share_together(tmp_path: Path) -> None:
+    """Counted as they stand on the disk, packed ones included."""
+    with Registry.open(tmp_path, quotas=DiskQuotas(total_bytes_max=250_000)) as registry:
+        record(registry, "one", size=100_000)
+        record(registry, "two", "other", size=100_000)
+        with pytest.raises(
+            QuotaExceeded, match=r"all releases take 30\d\d\d\d octets, and 250000 are allowed; dayfly prune"
+        ):
+            record(registry, "three", "third", size=100_000)
+        registry.tidy()
+        assert registry.names() == ["hello", "other"]
+        record(registry, "four", "third", size=20_000)
+    with (
+        Registry.open(tmp_path, quotas=DiskQuotas(total_bytes_max=250_000)) as registry,
+        pytest.raises(QuotaExceeded),
+    ):
+        record(registry, "five", "fifth", size=50_000)
+
+
+def test_a_housekeeper_tidies_after_deploys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a thread of its own, once for what was deployed meanwhile; a failure is said and does not end it."""
+    with Registry.open(tmp_path) as registry:
+        told: queue.Queue[list[str]] = queue.Queue()
+        tidy = registry.tidy
+
+        def tidy_and_tell(names: Iterable[str] | None = None) -> None:
+            tidy(names)
+            told.put(list(names or ()))
+            if told.qsize() > 5:
+                raise RegistryError("not today")
+
+        monkeypatch.setattr(registry, "tidy", tidy_and_tell)
+        with Housekeeper(registry, pause_seconds=0):
+            one = record(registry, "one")
+            record(registry, "two")
+            while not (tmp_path / "packed" / one.digest).exists():
+                assert told.get(timeout=30) == ["hello"]
+            registry.remove("hello")
+            while names(tmp_path / "packed") | names(tmp_path / "releases"):
+                told.get(timeout=30)
+        record(registry, "one")
