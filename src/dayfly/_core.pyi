@@ -13,8 +13,12 @@ __all__ = ["Core", "bench_release", "bench_restore", "confine", "merge", "parse_
 class Core:
     """The data plane in this process. Methods may be called from any thread."""
 
-    def __new__(cls, options: str) -> Core:
-        """Start the engine. `options`: `dayfly.core.CoreOptions` as JSON; raises InvalidOption or SystemRefused."""
+    def __new__(cls, options: str, gate: Callable[[], str | None] | None = None) -> Core:
+        """Start the engine. `options`: `dayfly.core.CoreOptions` as JSON; raises InvalidOption or SystemRefused.
+
+        `gate` is asked before each request is routed, on the I/O thread, which waits for it: None lets it pass, a text
+        is answered instead, with status 503.
+        """
 
     def freeze(self, wasm: bytes, limits: str) -> tuple[bytes, bytes, str]:
         """Instrument, compile and run start-up and `on_init`; blocks up to the limits.
@@ -61,6 +65,9 @@ class Core:
 
     def logs(self) -> str:
         """Take the waiting log records, as JSON. Never blocks."""
+
+    def accesses(self) -> str:
+        """Take the waiting records of requests, as JSON; there are none without `access_log`. Never blocks."""
 
 def bench_release(guest: str, release: str, code_cache: str, options: str) -> str:
     """Time requests of a recorded release, and the first one in a new slot; else as `bench_restore`."""

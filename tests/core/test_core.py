@@ -108,6 +108,13 @@ def test_a_release_can_be_rehearsed(core: NativeCore, record: Callable[..., Rele
         core.rehearse(Path("/nowhere"), "hello.localhost", [], {})
 
 
+def test_a_rehearsal_says_what_it_cost(core: NativeCore, record: Callable[..., Release]) -> None:
+    """Time on the processor, and pages that are restored."""
+    (answer,) = core.rehearse(record().directory, "hello.localhost", [SampleRequest()], {})
+    assert answer.cpu_ns > 0
+    assert answer.pages < 16
+
+
 def test_secrets_are_for_requests_only(core: NativeCore, record: Callable[..., Release], tmp_path: Path) -> None:
     """A program gets those of its tenant; no file has one, and one that asks before the first request is refused."""
     release = record(ASKS.replace("INIT", ""))
@@ -166,6 +173,66 @@ def test_a_program_is_frozen_recorded_published_and_served(core: NativeCore, rec
         assert get(port) == (200, b"HELLO")
         core.retire("hello")
         assert get(port)[0] == 404
+
+
+def test_requests_are_recorded_if_wanted(core: NativeCore, record: Callable[..., Release]) -> None:
+    """After their log lines; a query belongs to the target, and a failure has its status."""
+    release = record(PRINTS)
+    core.publish(TENANT, release.directory)
+    with Serving(core, ServerOptions(port=0)) as port:
+        get(port)
+    assert core.accesses() == []
+    core.logs()
+    with Serving(core, ServerOptions(port=0, access_log=True)) as port:
+        get(port, "/a/b?c=d")
+        get(port, "/" + "x" * 1000)
+    first, second = core.accesses()
+    assert (first.tenant, first.release, first.method) == ("hello", release.digest, "GET")
+    assert (first.target, first.status, first.lane, first.reruns) == ("/a/b?c=d", 500, "inline", 0)
+    assert first.cpu_ns > 0
+    assert len(second.target) == 512
+    assert first.request_id in {line.request_id for line in core.logs()}
+
+
+def test_a_request_that_runs_elsewhere_is_recorded_too(core: NativeCore, record: Callable[..., Release]) -> None:
+    """With what was run in vain before."""
+    spins = HELLO_WAT.replace("(i32.const 2048)))", "(loop $again (br $again)) (i32.const 2048)))")
+    tenant = Tenant(name="hello", hosts=("hello.localhost",), limits=Limits(cpu_ns_max=20_000_000))
+    core.publish(tenant, record(spins, tenant).directory)
+    with Serving(core, ServerOptions(port=0, access_log=True)) as port:
+        assert get(port, "/spin")[0] == 504
+    (access,) = core.accesses()
+    assert (access.target, access.status, access.lane, access.reruns) == ("/spin", 504, "overflow", 1)
+    assert access.cpu_ns >= 20_000_000
+
+
+def test_a_gate_has_its_word_before_a_request_is_routed(
+    tmp_path: Path, core: NativeCore, record: Callable[..., Release]
+) -> None:
+    """What it publishes meanwhile answers; what it says is answered instead; one that fails is closed."""
+    releases = [record().directory, record(HELLO_WAT.replace('"hello"', '"HELLO"')).directory]
+    verdicts: list[str | Exception | None] = [None, "not now", ValueError("broken"), None]
+
+    def ask() -> str | None:
+        if releases:
+            guarded.publish(TENANT, releases.pop())
+        verdict = verdicts.pop(0)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
+
+    options = CoreOptions(code_cache=tmp_path / "code", paranoid=True, threads=1, overflow_threads=1)
+    guarded = NativeCore(options, ask)
+    with Serving(guarded, ServerOptions(port=0)) as port:
+        assert get(port) == (200, b"HELLO")
+        assert get(port) == (503, b"not now")
+        assert get(port) == (503, b"ValueError: broken")
+        assert get(port) == (200, b"hello")
+
+
+def test_the_protection_in_use_is_told(core: NativeCore) -> None:
+    """For those who ask why a machine is slow."""
+    assert core.stats()["protection"] in {"userfault", "mprotect"}
 
 
 def test_a_core_serves_again_after_it_was_stopped(core: NativeCore, record: Callable[..., Release]) -> None:

@@ -2,6 +2,7 @@
 //!
 //! `layers [--rounds 60] [GUEST.wat]`
 
+use dayfly_core::access::Watch;
 use dayfly_core::code_cache::CodeCache;
 use dayfly_core::engine::{Engine, EngineOptions};
 use dayfly_core::error::Error;
@@ -92,7 +93,8 @@ fn main() -> Result<(), Error> {
         field_lines: b"Content-Type: text/plain\r\n".to_vec(),
     };
     let overflow = Overflow::start(lanes, &engine, &log)?;
-    let shared = Shared { overflow, log, trusted_proxies: TrustedProxies::default(), baseline: Some(baseline) };
+    let (trusted_proxies, watch) = (TrustedProxies::default(), Watch::default());
+    let shared = Shared { overflow, log, trusted_proxies, baseline: Some(baseline), watch };
     let event_loop = EventLoop::new(Options::default(), StopHandle::new()?)?;
     let mut handler = Server::new(Parts {
         thread: 0,

@@ -6,6 +6,7 @@
 //!            └── Overflow: the threads of the other lanes
 //! ```
 
+use crate::access::{AccessRecord, Accesses, Gate, Watch};
 use crate::code_cache::CodeCache;
 use crate::crew::spawn;
 use crate::engine::{Engine, EngineOptions, Paranoid, Protection};
@@ -159,6 +160,8 @@ pub struct ServerOptions {
     pub baseline_body: String,
     /// Its media type. Default `text/plain`.
     pub baseline_content_type: String,
+    /// Keep a record of each request for [`Core::accesses`]. Default off.
+    pub access_log: bool,
 }
 
 impl Default for ServerOptions {
@@ -171,6 +174,7 @@ impl Default for ServerOptions {
             baseline_path: None,
             baseline_body: String::new(),
             baseline_content_type: "text/plain".to_owned(),
+            access_log: false,
         }
     }
 }
@@ -223,6 +227,8 @@ pub struct Core {
     /// Releases that others were frozen on lately: kept, with what freezing needs.
     bases: Mutex<Vec<Arc<Release>>>,
     log: Arc<Log>,
+    accesses: Arc<Accesses>,
+    gate: Option<Arc<Gate>>,
     counters: Vec<Arc<ThreadCounters>>,
     /// `serve` runs.
     busy: AtomicBool,
@@ -278,6 +284,8 @@ impl Core {
             tenants: Mutex::default(),
             bases: Mutex::default(),
             log: Arc::default(),
+            accesses: Arc::default(),
+            gate: None,
             counters,
             busy: AtomicBool::new(false),
             serving: Mutex::default(),
@@ -285,6 +293,12 @@ impl Core {
             began: Instant::now(),
             options,
         })
+    }
+
+    /// Has a gate asked before each request is routed.
+    #[must_use]
+    pub fn with_gate(self, gate: Gate) -> Core {
+        Core { gate: Some(Arc::new(gate)), ..self }
     }
 
     /// Instruments and compiles a program, runs its start-up and `on_init` once, and keeps the result. Blocks up to
@@ -407,6 +421,7 @@ impl Core {
             retired: lock(&self.tenants).retired.clone(),
             sandboxes: self.engine.counters().snapshot(),
             releases: self.engine.residency_stats(),
+            protection: self.engine.protection().name(),
             log_dropped: self.log.dropped(),
             ..Stats::default()
         };
@@ -423,6 +438,11 @@ impl Core {
     /// Takes the waiting log records, oldest first. Never blocks.
     pub fn logs(&self) -> Vec<LogRecord> {
         self.log.drain()
+    }
+
+    /// Takes the waiting records of requests, oldest first; there are none without `access_log`. Never blocks.
+    pub fn accesses(&self) -> Vec<AccessRecord> {
+        self.accesses.drain()
     }
 
     /// Starts the threads, and waits for their end.
@@ -451,7 +471,9 @@ impl Core {
         let baseline = options.baseline()?;
         let trusted_proxies = TrustedProxies::parse(&options.trusted_proxies)?;
         let overflow = Overflow::start(self.options.overflow(), &self.engine, &self.log)?;
-        let shared = Arc::new(Shared { overflow, log: self.log.clone(), trusted_proxies, baseline });
+        let accesses = options.access_log.then(|| self.accesses.clone());
+        let watch = Watch { accesses, gate: self.gate.clone() };
+        let shared = Arc::new(Shared { overflow, log: self.log.clone(), trusted_proxies, baseline, watch });
         let ids = RequestIds::for_threads(self.options.threads)?;
         let of_releases = self.engine.residency().descriptors_max();
         let (mut lives, mut gauges) = (Vec::new(), Vec::new());

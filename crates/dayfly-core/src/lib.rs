@@ -2,6 +2,7 @@
 
 pub use dayfly_sys::confine;
 
+pub mod access;
 pub mod bench;
 pub mod budget;
 mod client;

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::message::{Answer, Field, Request};
 use crate::release::Release;
 use crate::sandbox::{Allowance, Lane, Sandbox};
+use dayfly_sys::thread::cpu_ns;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +34,10 @@ pub struct Rehearsed {
     pub status: u16,
     /// Why the program gave no answer; else none.
     pub failure: Option<String>,
+    /// CPU time of the call in a new slot, where each page written to is a first write; nanoseconds.
+    pub cpu_ns: u64,
+    /// Pages that it wrote to, which are restored after each request.
+    pub pages: u64,
     /// Level and text of what it logged.
     pub log: Vec<(u8, String)>,
 }
@@ -67,10 +72,15 @@ fn answer(release: &Arc<Release>, sample: &Sample) -> Result<Rehearsed, Error> {
     let wall_deadline = Instant::now().checked_add(Duration::from_nanos(limits.wall_ns_max));
     let allowance = Allowance { lane: Lane::Blocking, cpu_ns_max: limits.cpu_ns_max, wall_deadline };
     let mut answer = Answer::default();
-    let called = Sandbox::new(release)?.call(&request, &allowance, &mut answer);
+    let mut sandbox = Sandbox::new(release)?;
+    let began_ns = cpu_ns();
+    let called = sandbox.call(&request, &allowance, &mut answer);
+    let cpu_ns = cpu_ns() - began_ns;
     Ok(Rehearsed {
         status: called.as_ref().map_or_else(|stop| stop.cause().status(), |()| answer.reply.status),
         failure: called.err().map(|stop| stop.to_string()),
+        cpu_ns,
+        pages: sandbox.hot_pages() as u64,
         log: answer.log.lines,
     })
 }

@@ -1,5 +1,6 @@
 //! The way of a request from its connection to its sandbox and back, on one I/O thread. Read [`Server::serve_one`].
 
+use crate::access::{Asked, Cost, Watch};
 use crate::engine::Engine;
 use crate::error::Cause;
 use crate::event_loop::Mailbox;
@@ -18,6 +19,7 @@ use crate::slots::{Slots, SlotsOptions};
 use crate::stats::{Outcome, ThreadCounters};
 use crate::tenant::Current;
 use dayfly_http1::{Answered, Framing, Handler, Head, Peer, Refusal, Respond, Rule, Ticket};
+use dayfly_sys::thread::cpu_ns;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,8 @@ pub struct Shared {
     pub trusted_proxies: TrustedProxies,
     /// For comparison.
     pub baseline: Option<Baseline>,
+    /// Who looks on.
+    pub watch: Watch,
 }
 
 /// One I/O thread's handler.
@@ -61,10 +65,20 @@ pub struct Server {
     lanes: Lanes,
     ids: RequestIds,
     mailbox: Mailbox<Box<Late>>,
-    /// Requests that another lane answers, and how it learns that their client has left.
-    awaited: HashMap<Ticket, Arc<AtomicBool>, foldhash::fast::RandomState>,
+    /// Requests that another lane answers.
+    awaited: AwaitedRequests,
     /// Reply and log of the present run; the buffers are used again.
     answer: Answer,
+}
+
+type AwaitedRequests = HashMap<Ticket, Awaited, foldhash::fast::RandomState>;
+
+/// A request that another lane answers.
+struct Awaited {
+    /// How that lane learns that its client has left.
+    left: Arc<AtomicBool>,
+    /// For the record of it, if there is to be one.
+    asked: Option<Asked>,
 }
 
 /// How `serve_one` ended well.
@@ -144,6 +158,7 @@ impl Server {
 
         // A clean slot of a release in memory, lent to this one request. Limits, traps and hostcalls live inside.
         let trial = self.lanes.begin(tenant);
+        let watched_ns = self.shared.watch.accesses.as_ref().map(|_| cpu_ns());
         let taken = self.slots.take_at_once(current).map_err(|error| no_slot(&error, id, &self.shared.log))?;
         let Some(mut sandbox) = taken else {
             // The other lane may wait for the disk.
@@ -154,6 +169,8 @@ impl Server {
         let result = sandbox.call(&request, &INLINE, &mut self.answer);
         let ended = Ended::of(&result, &sandbox);
         drop(sandbox); // restores or discards its slot: part of what the request costs
+        let pages = ended.hot_pages as u64;
+        let cost = watched_ns.map(|began| Cost { lane, cpu_ns: cpu_ns() - began, pages, reruns: 0 });
 
         // Too long for this thread: the run is thrown away, and the request runs again from the snapshot elsewhere.
         match self.lanes.judge(tenant, trial, ended, &self.counters) {
@@ -167,6 +184,10 @@ impl Server {
         let result = result.map_err(|stop| note(&stop, id, &mut self.answer, &self.shared.log));
         commit(&self.shared.log, id, current, &mut self.answer, self.thread);
         counted.ended(outcome(result), Lane::Inline);
+        if let (Some(accesses), Some(cost)) = (&self.shared.watch.accesses, cost) {
+            let status = result.map_or_else(Cause::status, |()| self.answer.reply.status);
+            accesses.note(Asked::of(&request), id, current, status, cost);
+        }
         Ok(result.map(|()| Served::Now)?)
     }
 
@@ -199,6 +220,13 @@ impl Server {
         }
     }
 
+    /// What every request is answered with while the gate is closed.
+    fn refused_at_the_gate(&self) -> Option<Refusal> {
+        let text = self.shared.watch.gate.as_ref()?.refusal()?;
+        let field_lines = b"Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n".to_vec();
+        Some(Refusal { status: 503, field_lines, content: text.into_bytes() })
+    }
+
     /// The baseline answers at its path, before every prefix, but never on a tenant's own host.
     fn asks_baseline(&mut self, head: &Head<'_>, peer: &Peer) -> bool {
         if self.shared.baseline.as_ref().is_none_or(|baseline| baseline.path != head.path) {
@@ -215,6 +243,9 @@ impl Handler for Server {
     fn admit(&mut self, head: &Head<'_>, peer: &Peer) -> Result<u64, Refusal> {
         if self.asks_baseline(head, peer) {
             return Ok(0);
+        }
+        if let Some(refused) = self.refused_at_the_gate() {
+            return Err(refused);
         }
         let origin = self.shared.trusted_proxies.origin(peer, head);
         let Some((current, _)) = self.routes.routes().find(origin.authority.host, head.path) else {
@@ -245,6 +276,9 @@ impl Handler for Server {
             self.counters.baseline.add(1);
             return respond.send(200, &baseline.field_lines, &baseline.body);
         }
+        if let Some(refused) = self.refused_at_the_gate() {
+            return respond.send(refused.status, &refused.field_lines, &refused.content);
+        }
         let id = self.ids.draw();
         match self.serve_one(id, request, peer, ticket) {
             Ok(Served::Now) => self.send(respond),
@@ -254,9 +288,15 @@ impl Handler for Server {
     }
 
     fn settle(&mut self, mut late: Box<Late>, ticket: Ticket, respond: Respond<'_>) -> Answered {
-        self.awaited.remove(&ticket);
+        let awaited = self.awaited.remove(&ticket);
         self.receive(&late, outcome(late.result));
         commit(&self.shared.log, late.id, &late.current, &mut late.answer, self.thread);
+        // After its log lines, so that whoever takes the record finds them.
+        if let (Some(accesses), Some(asked)) = (&self.shared.watch.accesses, awaited.and_then(|found| found.asked)) {
+            let Late { lane, cpu_ns, restored_pages: pages, spent, .. } = *late;
+            let status = late.result.map_or_else(Cause::status, |()| late.answer.reply.status);
+            accesses.note(asked, late.id, &late.current, status, Cost { lane, cpu_ns, pages, reruns: spent.reruns });
+        }
         match late.result {
             Ok(()) => respond.send(late.answer.reply.status, &late.answer.reply.field_lines, &late.answer.reply.body),
             Err(cause) => self.send_problem(cause, late.id, respond),
@@ -280,7 +320,7 @@ impl Handler for Server {
     }
 
     fn left(&mut self, ticket: Ticket) {
-        if let Some(left) = self.awaited.remove(&ticket) {
+        if let Some(Awaited { left, .. }) = self.awaited.remove(&ticket) {
             left.store(true, Ordering::Relaxed);
         }
     }
@@ -304,7 +344,7 @@ struct Elsewhere<'s> {
     thread: usize,
     shared: &'s Shared,
     mailbox: &'s Mailbox<Box<Late>>,
-    awaited: &'s mut HashMap<Ticket, Arc<AtomicBool>, foldhash::fast::RandomState>,
+    awaited: &'s mut AwaitedRequests,
 }
 
 impl Elsewhere<'_> {
@@ -319,12 +359,13 @@ impl Elsewhere<'_> {
         spent: Spent,
     ) {
         let current = current.clone();
+        let left = Arc::new(AtomicBool::new(false));
+        let asked = self.shared.watch.accesses.as_ref().map(|_| Asked::of(request));
+        self.awaited.insert(ticket, Awaited { left: left.clone(), asked });
         let Some(admission) = current.tenant.admit(request.body.len() as u64, &current.limits) else {
             let letter = Late::refused(current, id, lane, spent);
             return self.mailbox.send_after(REFUSAL_DELAY, ticket, Box::new(letter));
         };
-        let left = Arc::new(AtomicBool::new(false));
-        self.awaited.insert(ticket, left.clone());
         let client = Client { ticket, mailbox: self.mailbox.clone(), left };
         let request = KeptRequest::of(request);
         let job = Job { current, request, id, arrived: Instant::now(), client, admission, spent };

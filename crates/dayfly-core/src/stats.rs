@@ -322,6 +322,8 @@ pub struct Stats {
     pub sandboxes: CountersSnapshot,
     /// Which releases are in memory.
     pub releases: ResidencyStats,
+    /// How first writes are noticed: `userfault` or `mprotect`.
+    pub protection: &'static str,
     /// Log records lost because nobody drained them in time.
     pub log_dropped: u64,
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use dayfly_core::access::Gate;
 use dayfly_core::core;
 use dayfly_core::freeze::Snapshot;
 use dayfly_core::rehearse::Sample;
@@ -22,9 +23,14 @@ pub(crate) struct Core(core::Core);
 impl Core {
     /// Start the engine. `options`: `dayfly.core.CoreOptions` as JSON; raises `InvalidOption` or `SystemRefused`.
     #[new]
-    fn new(py: Python<'_>, options: &str) -> PyResult<Core> {
+    #[pyo3(signature = (options, gate = None))]
+    fn new(py: Python<'_>, options: &str, gate: Option<Py<PyAny>>) -> PyResult<Core> {
         let options = from_json("options", options)?;
-        py.detach(|| core::Core::new(options)).map(Core).map_err(|error| to_python(&error))
+        let core = py.detach(|| core::Core::new(options)).map_err(|error| to_python(&error))?;
+        Ok(Core(match gate {
+            None => core,
+            Some(gate) => core.with_gate(Gate::new(move || Python::attach(|py| ask(&gate, py)))),
+        }))
     }
 
     /// Instrument, compile and run start-up and `on_init`; blocks up to the limits.
@@ -108,6 +114,16 @@ impl Core {
     fn logs(&self, py: Python<'_>) -> PyResult<String> {
         to_json(&py.detach(|| self.0.logs()))
     }
+
+    /// Take the waiting records of requests, as JSON. Never blocks.
+    fn accesses(&self, py: Python<'_>) -> PyResult<String> {
+        to_json(&py.detach(|| self.0.accesses()))
+    }
+}
+
+/// A gate that fails is a closed one: it cannot tell that what is published is what should be.
+fn ask(gate: &Py<PyAny>, py: Python<'_>) -> Option<String> {
+    gate.call0(py).and_then(|answer| answer.extract(py)).unwrap_or_else(|error| Some(error.to_string()))
 }
 
 /// What `dayfly.core.Snapshot` holds besides code and image.
