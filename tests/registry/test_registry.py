@@ -14,7 +14,7 @@ from dayfly import release
 from dayfly.config import Limits, Tenant
 from dayfly.core import Snapshot
 from dayfly.errors import DataDirectoryLocked, NotFound, RegistryError, RouteTaken
-from dayfly.registry import Registry, Release
+from dayfly.registry import Actor, Registry, Release
 from dayfly.release import Made
 from dayfly.toolchain import Source
 from tests.registry.spoil import spoil
@@ -198,6 +198,24 @@ def test_half_written_things_are_removed_at_the_start(tmp_path: Path) -> None:
     with Registry.open(tmp_path) as registry:
         assert not (tmp_path / "scratch/abc").exists()
         assert registry.names() == []
+
+
+def test_a_tenant_that_is_withdrawn_serves_nothing_and_keeps_what_it_has(tmp_path: Path) -> None:
+    """Its hosts are free, and it can be activated again."""
+    with Registry.open(tmp_path) as registry:
+        release = record(registry)
+        registry.set_secret("hello", "KEY", "value")
+        revision = registry.withdraw("hello", by=Actor("watch"), why="its directory is gone")
+        assert registry.current("hello") is None
+        assert registry.names() == []
+        assert registry.secrets("hello") == {"KEY": "value"}
+        (event,) = [event for event in registry.history("hello") if event.what == "withdraw"]
+        assert (event.number, event.by, event.why) == (revision, "watch", "its directory is gone")
+        registry.check_routes(release.tenant.model_copy(update={"name": "other"}))
+    with Registry.open(tmp_path) as registry:
+        assert registry.current("hello") is None
+        assert registry.activate("hello", release.number).digest == release.digest
+        assert registry.names() == ["hello"]
 
 
 def test_a_record_that_cannot_be_read_is_no_obstacle_to_others(tmp_path: Path) -> None:

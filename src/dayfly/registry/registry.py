@@ -382,6 +382,18 @@ class Registry:
         self.on_superseded(name)
         return number
 
+    def withdraw(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> int:
+        """Have a tenant serve nothing until something is deployed or activated; its releases, secrets and limits stay.
+
+        Its hosts and paths are free for others. Returns the new revision. Raises NotFound or Conflict.
+        """
+        with self._write() as tenants:
+            tenants.require(name, expected_revision)
+            tenants.withdraw(name)
+            number = tenants.changed(Change("withdraw", by, why, name), self.now())
+        self.on_superseded(name)
+        return number
+
     # Secrets
 
     def secrets(self, name: str) -> dict[str, str]:

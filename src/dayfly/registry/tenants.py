@@ -384,6 +384,11 @@ class Tenants:
             self.connection.execute(delete(table).where(table.c.tenant == name))
         self.connection.execute(delete(tenants).where(tenants.c.name == name))
 
+    def withdraw(self, name: str) -> None:
+        """Have nothing serve for a tenant."""
+        for table in (serving, routes):
+            self.connection.execute(delete(table).where(table.c.tenant == name))
+
     def drop(self, name: str, numbers: Iterable[int]) -> None:
         """Forget releases that do not serve."""
         for number in numbers:
