@@ -71,6 +71,9 @@ soak: .venv/.built ## the same with a million requests
 differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier
 	$(BIN)/python -m tests.compiled.differences
 
+reference: .venv/.built ## docs/cli.md from the commands
+	$(BIN)/python -m dayfly.cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
 wheel: .venv/.built ## dist/dayfly-*.whl
 	$(BIN)/maturin build --release --out dist
 
@@ -98,4 +101,4 @@ clean: ## remove what was built here
 	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --locked
 	@touch $@
 
-.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile fuzz soak differences wheel lock clean
+.PHONY: help build serve test test-rust test-python check format bench bench-servers hostile fuzz soak differences reference wheel lock clean

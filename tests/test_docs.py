@@ -27,7 +27,7 @@ import pytest
 import typer
 
 from dayfly import _core
-from dayfly.cli import app
+from dayfly.cli import COMMANDS, app, load
 from dayfly.config import Tenant
 
 REPOSITORY = Path(__file__).parents[1]
@@ -73,7 +73,7 @@ def check_shell(code: str) -> None:
 
 def check_command(words: list[str]) -> None:
     """Walk from the group to the command, then look at each option."""
-    command = typer.main.get_command(app)
+    command = load(words.pop(0)) if words and words[0] in COMMANDS else typer.main.get_command(app)
     while words and hasattr(command, "commands"):
         if words[0].startswith("-"):
             break

@@ -25,13 +25,14 @@ CRATES: dict[str, set[str]] = {
 """Which crates of the workspace a crate may use; every arrow points down."""
 
 PYTHON_LAYERS = [
-    {"dayfly", "handler", "errors", "_core"},
+    {"dayfly", "choices", "handler", "errors", "kernel", "templates", "_core"},
     {"config"},
     {"confinement", "core", "durable"},
-    {"log", "release", "testing", "toolchain"},
-    {"registry", "resolver", "server"},
-    {"bases"},
-    {"deploy"},
+    {"log", "release", "scaffold", "testing", "toolchain"},
+    {"fingerprint", "registry", "resolver", "server"},
+    {"bases", "watch"},
+    {"deploy", "doctor"},
+    {"dev", "samples"},
     {"bench"},
     {"cli"},
 ]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from dayfly import _core
+from dayfly import _core, choices
 from dayfly.config import Limits, SampleRequest, Tenant
 
 PAGE = b"""\tthis is a very
@@ -20,11 +20,11 @@ PAGE = b"""\tthis is a very
 """What the baseline path answers: the page of examples/hello, so that the two can be compared."""
 
 
+Protection = choices.Protection
+"""How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
+
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 """What a tenant has that names none."""
-
-Protection = Literal["auto", "userfault", "mprotect"]
-"""How first writes to a page are noticed; `auto` takes userfaultfd where the kernel allows it."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 
 from dayfly import release
 from dayfly.bases import Bases
-from dayfly.config import CONFIG_NAME, Tenant
-from dayfly.core import Core, Snapshot
+from dayfly.config import CONFIG_NAME, SampleRequest, Tenant
+from dayfly.core import Core, Rehearsed, Snapshot
 from dayfly.errors import (
     ConfigError,
     DamagedRelease,
@@ -96,7 +96,7 @@ class Job:
     steps: Steps = field(default_factory=Steps)
 
 
-def deploy(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
+def deploy(tenant: Tenant, directory: Path | Source, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
     """Build, freeze, record and publish one release; the old one serves until the swap.
 
     Blocks for as long as a compiler or the package index takes. Raises DayflyError; then the old release still serves.
@@ -116,12 +116,12 @@ def deploy(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Reg
     return deployed
 
 
-def build(tenant: Tenant, directory: Path, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
+def build(tenant: Tenant, directory: Path | Source, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
     """Build, freeze and record one release, or return the recorded one if it was made from the same things."""
     registry.check_routes(tenant)
     steps = Steps()
     with steps.step("read"):
-        source = Source.read(directory)
+        source = directory if isinstance(directory, Source) else Source.read(directory)
         origin = _origin(tenant, source)
         current = _recorded(tenant.name, registry)
     if current and current.origin == origin and release.is_whole(current.directory):
@@ -235,16 +235,24 @@ def _explanation(first: str, rest: Sequence[str], tenant: Tenant) -> str:
 
 def rehearse(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> None:
     """Send a release the tenant's sample requests. Raises RehearsalFailed at the first that is not answered well."""
-    host = tenant.hosts[0] if tenant.hosts else "localhost"
-    answers = core.rehearse(directory, host, tenant.sample_requests, secrets)
-    for sample, answer in zip(tenant.sample_requests, answers, strict=True):
-        expected = f"{sample.status}" if sample.status else "a status below 500"
-        if answer.status != sample.status if sample.status else answer.status >= SERVER_ERROR:
-            first = (
-                f"{sample.method} {sample.path}: answered {answer.status}, and `sample_requests` expects {expected}; "
-                "correct the program, or dayfly.toml"
-            )
+    for sample, answer in zip(tenant.sample_requests, sent(tenant, directory, core, secrets), strict=True):
+        if problem := unexpected(sample, answer):
+            first = f"{sample.method} {sample.path}: {problem}; correct the program, or dayfly.toml"
             raise RehearsalFailed("\n".join(filter(None, [first, answer.failure, *(text for _, text in answer.log)])))
+
+
+def sent(tenant: Tenant, directory: Path, core: Core, secrets: Mapping[str, str]) -> list[Rehearsed]:
+    """Send a release all sample requests of its tenant, and return the answers."""
+    host = tenant.hosts[0] if tenant.hosts else "localhost"
+    return core.rehearse(directory, host, tenant.sample_requests, secrets)
+
+
+def unexpected(sample: SampleRequest, answer: Rehearsed) -> str:
+    """Say what is wrong with the answer to a sample request; empty if nothing is."""
+    if answer.status == sample.status or (sample.status is None and answer.status < SERVER_ERROR):
+        return ""
+    expected = f"{sample.status}" if sample.status else "a status below 500"
+    return f"answered {answer.status}, and `sample_requests` expects {expected}"
 
 
 def ensure_base(bases: Bases, core: Core, steps: Steps) -> Path:
@@ -279,13 +287,32 @@ def mebibytes(directory: Path) -> float:
     return sum(file.stat().st_size for file in files if file.exists()) / 2**20
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A release that is recorded nowhere, for as long as somebody tries it."""
+
+    made: Made
+    directory: Path
+    steps: Steps
+
+
+@contextmanager
+def tried(tenant: Tenant, source: Source, *, workshop: Workshop, core: Core) -> Iterator[Trial]:
+    """Make a release, and keep it until the block ends. Raises what `deploy` raises."""
+    job = Job(workshop, core, registry=None)
+    made = make(tenant, source, job)
+    with ExitStack() as held:
+        with job.steps.step("write"):
+            directory = held.enter_context(workshop.bases.holding(made))
+        yield Trial(made, directory, job.steps)
+
+
 def check(tenant: Tenant, directory: Path, *, workshop: Workshop, core: Core) -> Made:
     """Make a release, rehearse it, and keep nothing of it. The value of each secret is its name."""
-    made = make(tenant, Source.read(directory), Job(workshop, core, registry=None))
-    if tenant.sample_requests:
-        with workshop.bases.holding(made) as written:
-            rehearse(tenant, written, core, {name: name for name in tenant.secrets})
-    return made
+    with tried(tenant, Source.read(directory), workshop=workshop, core=core) as trial:
+        if tenant.sample_requests:
+            rehearse(tenant, trial.directory, core, {name: name for name in tenant.secrets})
+        return trial.made
 
 
 def captured(snapshot: Snapshot | None) -> list[str]:

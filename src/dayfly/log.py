@@ -7,7 +7,7 @@ import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from dayfly.core import LogRecord
+from dayfly.core import Core, LogRecord
 
 LOG_BYTES_MAX = 10 << 20
 """A tenant's log file is set aside at this size; one older file is kept."""
@@ -57,6 +57,13 @@ class TenantLogs:
         self._file(record.tenant).handle(logging.makeLogRecord({"msg": json.dumps(entry)}))
         logger.info("%s %s: %s", record.tenant, LEVELS[record.level], printable(record.text))
 
+    def take(self, core: Core) -> bool:
+        """Write what waits in a core; tell whether there was anything."""
+        records = core.logs()
+        for record in records:
+            self.write(record)
+        return bool(records)
+
     def write_init(self, tenant: str, release: str, lines: tuple[tuple[int, str], ...]) -> None:
         """Write what a program logged while it was frozen."""
         for level, text in lines:
@@ -79,3 +86,9 @@ class TenantLogs:
 def printable(text: str) -> str:
     """Replace what a terminal would obey instead of showing."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def cpu_time(nanoseconds: int) -> str:
+    """Write a time with the unit that suits it."""
+    milliseconds = nanoseconds / 1e6
+    return f"{milliseconds:.1f} ms" if milliseconds >= 1 else f"{nanoseconds / 1e3:.0f} µs"

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 from dayfly.core import Core, ServerOptions
-from dayfly.log import TenantLogs, logger
+from dayfly.log import logger
 
 LOG_WAIT_SECONDS = (0.05, 0.25)
 """How long the log waits for lines: the first value after a line, then doubling up to the second."""
@@ -16,7 +17,14 @@ SIGNAL_WAIT_SECONDS = 0.25
 """How long a signal may wait for the main thread to look."""
 
 
-def serve(core: Core, options: ServerOptions, logs: TenantLogs, on_ready: Callable[[str, int], None]) -> None:
+class Sink(Protocol):
+    """Where the log goes."""
+
+    def take(self, core: Core) -> bool:
+        """Write what waits in a core; tell whether there was anything."""
+
+
+def serve(core: Core, options: ServerOptions, logs: Sink, on_ready: Callable[[str, int], None]) -> None:
     """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
 
     Raises AddressInUse or InvalidOption before `on_ready`.
@@ -57,14 +65,14 @@ def _stop_on_signal(core: Core) -> Iterator[None]:
 
 
 @contextmanager
-def _draining(core: Core, logs: TenantLogs) -> Iterator[None]:
+def _draining(core: Core, logs: Sink) -> Iterator[None]:
     """Write the tenants' log lines while the core serves, and the last ones when it has stopped."""
     stopped = threading.Event()
 
     def drain() -> None:
         wait, longest = LOG_WAIT_SECONDS
         while not stopped.wait(wait):
-            wait = LOG_WAIT_SECONDS[0] if _write(core, logs) else min(wait * 2, longest)
+            wait = LOG_WAIT_SECONDS[0] if logs.take(core) else min(wait * 2, longest)
 
     thread = threading.Thread(target=drain, name="log")
     thread.start()
@@ -73,12 +81,4 @@ def _draining(core: Core, logs: TenantLogs) -> Iterator[None]:
     finally:
         stopped.set()
         thread.join()
-        _write(core, logs)
-
-
-def _write(core: Core, logs: TenantLogs) -> bool:
-    """Write what waits; tell whether there was anything."""
-    records = core.logs()
-    for record in records:
-        logs.write(record)
-    return bool(records)
+        logs.take(core)

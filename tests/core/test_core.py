@@ -206,9 +206,7 @@ def test_a_request_that_runs_elsewhere_is_recorded_too(core: NativeCore, record:
     assert access.cpu_ns >= 20_000_000
 
 
-def test_a_gate_has_its_word_before_a_request_is_routed(
-    tmp_path: Path, core: NativeCore, record: Callable[..., Release]
-) -> None:
+def test_a_gate_has_its_word_before_a_request_is_routed(tmp_path: Path, record: Callable[..., Release]) -> None:
     """What it publishes meanwhile answers; what it says is answered instead; one that fails is closed."""
     releases = [record().directory, record(HELLO_WAT.replace('"hello"', '"HELLO"')).directory]
     verdicts: list[str | Exception | None] = [None, "not now", ValueError("broken"), None]
@@ -221,7 +219,7 @@ def test_a_gate_has_its_word_before_a_request_is_routed(
             raise verdict
         return verdict
 
-    options = CoreOptions(code_cache=tmp_path / "code", paranoid=True, threads=1, overflow_threads=1)
+    options = CoreOptions(code_cache=tmp_path / "code", paranoid_every=1, threads=1, overflow_threads=1)
     guarded = NativeCore(options, ask)
     with Serving(guarded, ServerOptions(port=0)) as port:
         assert get(port) == (200, b"HELLO")

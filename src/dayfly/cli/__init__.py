@@ -1,24 +1,92 @@
-"""Words on the command line, one function call each."""
+"""Words on the command line, one function call each.
+
+A module of this package is imported when one of its commands is run, so that `dayfly --help` need not wait for what
+commands are made of. What the page says of them stands in `COMMANDS`.
+"""
 
 import sys
 import traceback
-from typing import Annotated
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from dayfly import __version__
-from dayfly.bench.cli import app as bench
-from dayfly.cli import local, secret, serve
 from dayfly.errors import DayflyError, ExitCode
-from dayfly.log import printable
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-app.add_typer(serve.app)
-app.add_typer(local.app)
-app.add_typer(bench, name="bench")
-app.add_typer(local.base, name="base")
-app.add_typer(secret.app, name="secret")
+@dataclass(frozen=True)
+class Entry:
+    """One line of the help page."""
+
+    panel: str
+    help: str
+    module: str
+    group: str = ""
+    """Name of the module's group of commands, if this is one; else the command is one of its `app`."""
+
+
+_SERVE, _DEVELOP, _DEPLOY, _OPERATE, _MEASURE = "Serve", "Develop", "Deploy", "Operate", "Measure"
+
+COMMANDS: dict[str, Entry] = {
+    "serve": Entry(_SERVE, "Serve tenant directories, and what was deployed before.", "serve"),
+    "new": Entry(_DEVELOP, "Begin a tenant directory from a template.", "local"),
+    "dev": Entry(_DEVELOP, "Serve one directory: each save is live, each request shown with its cost.", "dev"),
+    "test": Entry(_DEVELOP, "Send the sample requests of a directory, in real sandboxes.", "local"),
+    "check": Entry(_DEVELOP, "Say whether a directory would be accepted.", "local"),
+    "build": Entry(_DEPLOY, "Build a directory for the next start of a server.", "local"),
+    "doctor": Entry(_OPERATE, "Say what this machine lacks, and what to do about it.", "local"),
+    "secret": Entry(_OPERATE, "Give and take secrets of tenants.", "secret", group="app"),
+    "prune": Entry(_OPERATE, "Remove releases that no tenant is on.", "local"),
+    "base": Entry(_OPERATE, "Make CPython's snapshot, or ask about it.", "local", group="base"),
+    "bench": Entry(_MEASURE, "Measure this machine.", "dayfly.bench.cli", group="app"),
+}
+"""All commands, in the order of the page."""
+
+EXAMPLES = (
+    "dayfly new shop --template api && cd shop && dayfly dev",
+    "dayfly serve shop blog --port 8080 --data-dir /var/lib/dayfly",
+    "dayfly secret set shop API_KEY < key.txt",
+)
+
+
+class Commands(TyperGroup):
+    """The group of all commands: lines of a page until one of them is to run."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - those of its parent
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as its parent's
+        """Find the command that words name, and import it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(str(name)), rest
+
+
+def load(name: str) -> Any:  # noqa: ANN401 - a command or a group
+    """Import a command. Raises KeyError if there is none of that name."""
+    group = typer.main.get_group(commands_with(name))
+    return group if COMMANDS[name].group else group.commands[name]
+
+
+def commands_with(name: str) -> typer.Typer:
+    """Import the commands among which this one is, or which it is if it is a group."""
+    entry = COMMANDS[name]
+    module = import_module(entry.module if "." in entry.module else f"{__name__}.{entry.module}")
+    commands: typer.Typer = getattr(module, entry.group or "app")
+    return commands
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    epilog="\n\n".join(["Examples:", *(f"`{example}`" for example in EXAMPLES)]),
+)
 
 
 def main() -> None:
@@ -26,6 +94,8 @@ def main() -> None:
     try:
         app()
     except DayflyError as error:
+        from dayfly.log import printable  # noqa: PLC0415 - not for those who only ask for help
+
         # A program's own words may stand in a message.
         print("\n".join(map(printable, f"dayfly: {error}".splitlines())), file=sys.stderr)
         sys.exit(error.exit_code)

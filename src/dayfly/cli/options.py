@@ -1,5 +1,6 @@
 """Options and arguments that commands share, and what they may say."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +18,15 @@ from dayfly.toolchain.toolchain import code_cache
 DATA_DIRECTORY = Path(".dayfly")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
+Here = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory; default: this one.")]
 Directories = Annotated[
     list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories; default: the examples.")
 ]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Index = Annotated[
     str,
     typer.Option("--index", metavar="URL", help="Package index; default: DAYFLY_INDEX, else pip's."),
@@ -40,6 +45,11 @@ def variable_name(name: str) -> str:
     if not re.fullmatch(VARIABLE, name):
         raise InvalidOption(f"a secret cannot be `{name}`; allowed: names of variables")
     return name
+
+
+def show(as_json: bool, value: object, text: str) -> None:
+    """Print a result, for programs or for people."""
+    print(json.dumps(value, indent=1) if as_json else text)
 
 
 def make_workshop(index: str) -> Workshop:

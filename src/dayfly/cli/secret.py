@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dayfly import log
-from dayfly.cli.options import DATA_DIRECTORY, DataDirectory, TenantName, tenant_name, variable_name
+from dayfly.cli.options import DATA_DIRECTORY, DataDirectory, Json, TenantName, show, tenant_name, variable_name
 from dayfly.errors import InvalidOption
 from dayfly.log import logger
 from dayfly.registry import Registry
@@ -41,11 +41,11 @@ def remove_command(tenant: TenantName, name: SecretName, data_dir: DataDirectory
 
 
 @app.command("list")
-def list_command(tenant: TenantName, data_dir: DataDirectory = DATA_DIRECTORY) -> None:
+def list_command(tenant: TenantName, data_dir: DataDirectory = DATA_DIRECTORY, as_json: Json = False) -> None:
     """Print the names, never a value."""
     with Registry.open(data_dir) as registry:
         names = sorted(registry.secrets(tenant_name(tenant)))
-    print("\n".join(names) or f"tenant `{tenant}` has no secrets")
+    show(as_json, names, "\n".join(names) or f"tenant `{tenant}` has no secrets")
 
 
 def _value(name: str) -> str:

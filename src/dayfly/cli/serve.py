@@ -1,20 +1,35 @@
 """`dayfly serve`: deploy, resume, and answer until a signal."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
 
 from dayfly import log, server
-from dayfly.cli.options import DATA_DIRECTORY, DataDirectory, Directories, Index, make_workshop, say_captured
+from dayfly.cli.options import (
+    DATA_DIRECTORY,
+    DataDirectory,
+    Directories,
+    Host,
+    Index,
+    Port,
+    make_workshop,
+    say_captured,
+)
 from dayfly.config import Tenant
 from dayfly.core import Core, CoreOptions, NativeCore, Protection, ServerOptions
 from dayfly.deploy import Deployed, Workshop, deploy, resume
 from dayfly.errors import InvalidOption, RegistryError
+from dayfly.fingerprint import Fingerprint
 from dayfly.log import TenantLogs, logger
-from dayfly.registry import Registry
+from dayfly.registry import Actor, Registry
+from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
+from dayfly.watch import Watcher, expanded
 
 app = typer.Typer()
 
@@ -25,8 +40,8 @@ THREADS_MAX = 64
 @app.command("serve")
 def serve_command(
     directories: Directories = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8080,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
     listen: Annotated[list[str] | None, typer.Option(metavar="unix:PATH", help="Listen there too.")] = None,
     threads: Annotated[int, typer.Option(min=0, max=THREADS_MAX, help="I/O threads; 0: one for each processor.")] = 0,
     overflow_threads: Annotated[
@@ -35,6 +50,7 @@ def serve_command(
     spin: Annotated[
         str, typer.Option(metavar="auto|N", help="Microseconds of polling before sleep; 0 on shared cores.")
     ] = "auto",
+    watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Deploy what changes in the directories.")] = True,
     data_dir: DataDirectory = DATA_DIRECTORY,
     index: Index = "",
     baseline_path: Annotated[
@@ -48,7 +64,11 @@ def serve_command(
         int, typer.Option(metavar="N", min=0, help="Check one restore in N; 0: none; 1: each, which is slow.")
     ] = 0,
 ) -> None:
-    """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C."""
+    """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C.
+
+    A directory that is no tenant's stands for the tenants in it. What changes, comes or goes there while the server
+    runs is deployed or taken away; a failure leaves the release before.
+    """
     log.to_standard_error()
     options = ServerOptions(
         host=host,
@@ -57,7 +77,8 @@ def serve_command(
         trusted_proxies=tuple(trusted_proxy or ()),
         baseline_path=baseline_path,
     )
-    tenants = _tenants(directories)
+    places = directories if directories is not None else _examples()
+    tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
     with Registry.open(data_dir) as registry:
         core = NativeCore(
@@ -71,8 +92,55 @@ def serve_command(
             )
         )
         with closing(TenantLogs(registry.log_directory)) as logs:
-            _deploy_all(tenants, make_workshop(index), registry, core, logs)
-            server.serve(core, options, logs, _say_ready)
+            site = _Site(make_workshop(index), registry, core, logs)
+            watcher = Watcher(places, site)
+            _deploy_all(tenants, site, watcher)
+            with _watching(watcher) if watch else nullcontext():
+                server.serve(core, options, logs, _say_ready)
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What a deploy needs, at the start and while directories are watched."""
+
+    workshop: Workshop
+    registry: Registry
+    core: Core
+    logs: TenantLogs
+
+    def deploy(self, tenant: Tenant, source: Path | Source) -> None:
+        """Deploy a directory, or what was read of it."""
+        deployed = deploy(tenant, source, workshop=self.workshop, registry=self.registry, core=self.core)
+        self.logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
+        say_captured(tenant.name, deployed.snapshot)
+        _say_live(deployed)
+
+    def remove(self, name: str) -> None:
+        """Have a tenant serve nothing, now and after the next start; what it has in the data directory stays."""
+        self.registry.withdraw(name, by=Actor("watch"), why="its directory is gone")
+        self.core.retire(name)
+
+    def resume(self, name: str) -> bool:
+        """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
+        try:
+            resume(name, workshop=self.workshop, registry=self.registry, core=self.core)
+        except RegistryError as error:
+            logger.error("%s", error)
+            return False
+        return True
+
+
+@contextmanager
+def _watching(watcher: Watcher) -> Iterator[None]:
+    """Watch directories for as long as the block lasts."""
+    stop = Event()
+    thread = Thread(target=watcher.run, args=(stop,), name="watch")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _unix_path(address: str) -> str:
@@ -90,10 +158,10 @@ def _spin(value: str) -> int | None:
     return int(value)
 
 
-def _tenants(directories: list[Path] | None) -> dict[str, tuple[Tenant, Path]]:
+def _tenants(directories: list[Path]) -> dict[str, tuple[Tenant, Path]]:
     """Read what the tenant directories say, before anything is built."""
     tenants: dict[str, tuple[Tenant, Path]] = {}
-    for directory in directories if directories is not None else _examples():
+    for directory in directories:
         tenant = Tenant.load(directory)
         if tenant.name in tenants:
             raise InvalidOption(
@@ -109,33 +177,16 @@ def _examples() -> list[Path]:
     return sorted(file.parent for file in Path(__file__).parents[3].glob("examples/*/app.py"))
 
 
-def _deploy_all(
-    tenants: dict[str, tuple[Tenant, Path]],
-    workshop: Workshop,
-    registry: Registry,
-    core: Core,
-    logs: TenantLogs,
-) -> None:
+def _deploy_all(tenants: dict[str, tuple[Tenant, Path]], site: _Site, watcher: Watcher) -> None:
     """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
     for tenant, directory in tenants.values():
-        deployed = deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
-        logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
-        say_captured(tenant.name, deployed.snapshot)
-        _say_live(deployed)
-    others = [name for name in registry.names() if name not in tenants]
-    resumed = [name for name in others if _resume(name, workshop, registry, core)]
+        with suppress(OSError):  # the deploy says it better
+            watcher.adopt(directory, tenant.name, Fingerprint.of(directory))
+        site.deploy(tenant, directory)
+    others = [name for name in site.registry.names() if name not in tenants]
+    resumed = [name for name in others if site.resume(name)]
     if not tenants and not resumed:
         raise RegistryError("no tenant to serve; name a tenant directory: dayfly serve DIR")
-
-
-def _resume(name: str, workshop: Workshop, registry: Registry, core: Core) -> bool:
-    """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
-    try:
-        resume(name, workshop=workshop, registry=registry, core=core)
-    except RegistryError as error:
-        logger.error("%s", error)
-        return False
-    return True
 
 
 def _say_live(deployed: Deployed) -> None:

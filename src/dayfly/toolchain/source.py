@@ -35,7 +35,7 @@ class Source:
         files: dict[str, bytes] = {}
         total, modified_s = 0, 0
         try:
-            for path in sorted(_regular_files(directory)):
+            for path in sorted(regular_files(directory)):
                 facts = path.stat()
                 total, modified_s = total + facts.st_size, max(modified_s, int(facts.st_mtime))
                 if total > SOURCE_BYTES_MAX:
@@ -78,18 +78,19 @@ class Source:
         return hashlib.sha256(self.bundle).hexdigest()
 
 
-def _regular_files(directory: Path) -> Iterator[Path]:
+def regular_files(directory: Path) -> Iterator[Path]:
     """Give all files of a source. Raises OSError: what cannot be looked into is never left out in silence."""
 
     def refuse(error: OSError) -> None:
         raise error
 
     for place, directories, names in os.walk(directory, onerror=refuse):
-        directories[:] = [name for name in directories if not _is_left_out(name)]
-        for path in (Path(place, name) for name in names if not _is_left_out(name)):
+        directories[:] = [name for name in directories if not is_left_out(name)]
+        for path in (Path(place, name) for name in names if not is_left_out(name)):
             if not path.is_symlink() and path.is_file():
                 yield path
 
 
-def _is_left_out(part: str) -> bool:
+def is_left_out(part: str) -> bool:
+    """Tell whether a name, of a file or a directory, belongs to no source."""
     return part in _GENERATED or (part.startswith(".") and part != _WELL_KNOWN)

@@ -1,0 +1,341 @@
+"""Directories of tenants, watched: what changes, comes or goes there is deployed or taken away while the server runs.
+
+What the file system reports is only a reason to look. Whether something has changed is told by fingerprints, so an
+event that comes twice, late or under another name is harmless. A directory is deployed when it has rested:
+
+    looked at ──differs from what was tried──▶ resting ──the same, and nobody writes──▶ read ──the same──▶ deployed
+                                                 ▲ ▲                                     │
+                                                 │ └────────── it has changed ───────────┘
+                                                 └─ a file is open for writing
+
+A failure of any kind leaves the release before, and is not tried again until something changes.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+
+from dayfly.config import CONFIG_NAME, Tenant
+from dayfly.errors import DayflyError
+from dayfly.fingerprint import Fingerprint, being_written
+from dayfly.log import logger
+from dayfly.toolchain.source import Source, is_left_out
+
+SETTLE_SECONDS = 0.1
+"""A directory that has not changed for so long has rested: longer than an editor or a copy pauses between two files."""
+
+GONE_SECONDS = 2.0
+"""A tenant whose directory is away for so long is taken away; until then it may be on its way to be replaced."""
+
+_IDENTITY_MS = 250
+"""How often the directories themselves are looked at: the file system does not report that a link leads elsewhere."""
+
+_DEBOUNCE_MS = 100
+_STEP_MS = 50
+_POLL_SECONDS = 2.0
+"""How often everything is looked at where the file system reports nothing."""
+
+_ENTRIES = (CONFIG_NAME, "app.py", "app.wasm", "app.wat")
+"""One of these makes a directory a tenant's."""
+
+
+class Site(Protocol):
+    """What is done about what is found."""
+
+    def deploy(self, tenant: Tenant, source: Source) -> object:
+        """Deploy what was read. Raises DayflyError; then the release before serves on."""
+
+    def remove(self, name: str) -> object:
+        """Take a tenant away. Raises DayflyError."""
+
+
+@dataclass
+class _Known:
+    """One tenant directory."""
+
+    name: str | None = None
+    """Of the tenant that was deployed from it."""
+    tried: Fingerprint | None = None
+    """What was deployed, or refused."""
+    problem: str = ""
+    """Why it was refused."""
+    resting: Fingerprint | None = None
+    since: float = 0
+    """When it was first seen as it rests, or missing."""
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class Root:
+    """What is watched: an inode, for another one may take its name."""
+
+    resolved: Path
+    device: int
+    inode: int
+
+
+Roots = dict[Path, Root]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a watched directory stands."""
+
+    directory: Path
+    tenant: str | None
+    """None: nothing was deployed from it yet."""
+    problem: str
+    """Why what is in it now is not live; empty if it is."""
+
+
+class Watcher:
+    """Looks after the directories that a server was given.
+
+    Args:
+        places: tenant directories, or directories of such. One that is neither counts as a tenant's.
+        site: what deploys and removes.
+        clock: seconds that only rise.
+
+    """
+
+    def __init__(self, places: Collection[Path], site: Site, clock: Callable[[], float] = time.monotonic) -> None:
+        self._parents = [place for place in places if is_parent(place)]
+        self._single = [place for place in places if place not in self._parents]
+        self._site = site
+        self._clock = clock
+        self._known: dict[Path, _Known] = {}
+        self._links: set[Path] = set()
+        """Those in a directory of tenants that lead out of it: nothing is reported of what they lead to."""
+
+    def adopt(self, directory: Path, name: str, fingerprint: Fingerprint) -> None:
+        """Take note of what was deployed at the start; the fingerprint is from before it was read."""
+        self._known[directory] = _Known(name=name, tried=fingerprint if fingerprint.certain else None)
+
+    def reports(self) -> list[Report]:
+        """Return how each directory stands. May be called from any thread."""
+        known = sorted(self._known.copy().items())
+        return [Report(directory, entry.name, entry.problem) for directory, entry in known]
+
+    def run(self, stop: Event) -> None:
+        """Watch until the event is set. Blocks; raises nothing."""
+        follow(self._roots, lambda changes, roots: self.look(self._concerned(changes, roots)), stop)
+
+    def look(self, concerned: Collection[Path] | None = None) -> float | None:
+        """Look at some directories, None: at all, and at those that do not rest. Deploy and remove what is due.
+
+        Returns in how many seconds to look again, None: when something has happened.
+        """
+        restless = any(known.resting or known.missing for known in self._known.values())
+        if concerned is not None and not concerned and not restless:
+            return None
+        now = self._clock()
+        present, lost = self._present()
+        waits = []
+        for directory in present:
+            known = self._known.get(directory)
+            if concerned is None or directory in concerned or not known or known.resting or known.missing:
+                waits.append(self._look_at(directory, self._known.setdefault(directory, _Known()), now))
+        missing = [directory for directory in self._known if directory not in present and directory not in lost]
+        waits += [self._look_for(directory, self._known[directory], now) for directory in missing]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _look_at(self, directory: Path, known: _Known, now: float) -> float | None:
+        known.missing = False
+        try:
+            if directory not in self._single and directory.is_symlink():
+                self._links.add(directory)
+            found = Fingerprint.of(directory)
+            # It had rested when it was read, longer than a date of the file system takes to move on.
+            if found == known.tried:
+                known.resting = None
+                return None
+            if found != known.resting:
+                known.resting, known.since = found, now
+            rested = now - known.since
+            if rested < SETTLE_SECONDS:
+                return SETTLE_SECONDS - rested
+            if any(being_written(directory / name) for name in found.changed(known.tried)):
+                return SETTLE_SECONDS
+            return self._deploy(directory, known, found)
+        except FileNotFoundError:  # taken away while it was looked at
+            known.resting = None
+            return SETTLE_SECONDS
+        except OSError as error:
+            known.resting, known.tried = None, None
+            self._refuse(directory, known, f"{error.filename or directory}: {error.strerror}")
+            return SETTLE_SECONDS * 10
+
+    def _deploy(self, directory: Path, known: _Known, found: Fingerprint) -> float | None:
+        try:
+            tenant, source, problem = Tenant.load(directory), Source.read(directory), None
+        except DayflyError as error:
+            tenant, source, problem = None, None, error
+        if Fingerprint.of(directory) != found:
+            known.resting = None  # what was read may be half of it
+            return SETTLE_SECONDS
+        known.tried, known.resting = found, None
+        if tenant and source:
+            problem = self._take(directory, known, tenant, source)
+        if problem:
+            self._refuse(directory, known, str(problem))
+        else:
+            known.problem = ""
+        return None
+
+    def _take(self, directory: Path, known: _Known, tenant: Tenant, source: Source) -> DayflyError | None:
+        twins = [other for other, entry in self._known.items() if entry.name == tenant.name and other != directory]
+        if twins:
+            return DayflyError(f"`{twins[0]}` is tenant `{tenant.name}` already; set another `name` in one dayfly.toml")
+        try:
+            self._site.deploy(tenant, source)
+            if known.name and known.name != tenant.name:
+                self._site.remove(known.name)
+        except DayflyError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - said, and reported as a bug
+            # One directory must not end the watch over the others.
+            logger.exception("%s: a bug in dayfly; please report the lines below", directory)
+            return DayflyError(f"{type(error).__name__}: {error}")
+        known.name = tenant.name
+        return None
+
+    def _refuse(self, directory: Path, known: _Known, problem: str) -> None:
+        if problem == known.problem and known.tried is None:
+            return  # said before
+        known.problem = problem
+        stays = f"; tenant `{known.name}` serves as before" if known.name else ""
+        logger.error("%s is not live: %s%s", directory, problem, stays)
+
+    def _look_for(self, directory: Path, known: _Known, now: float) -> float | None:
+        """Take a tenant away whose directory does not come back."""
+        if not known.missing:
+            known.missing, known.since, known.resting = True, now, None
+        missed = now - known.since
+        if missed < GONE_SECONDS:
+            return GONE_SECONDS - missed
+        del self._known[directory]
+        if known.name is not None:
+            logger.warning("%s is gone: tenant `%s` is taken away", directory, known.name)
+            try:
+                self._site.remove(known.name)
+            except DayflyError as error:
+                logger.error("tenant `%s`: %s", known.name, error)
+        return None
+
+    def _present(self) -> tuple[dict[Path, None], set[Path]]:
+        """Return the tenant directories that are there, and those of which that cannot be told."""
+        present = {place: None for place in self._single if place.is_dir()}
+        lost = {place for place in self._single if not place.parent.is_dir()}
+        for parent in self._parents:
+            try:
+                names = sorted(name for name in os.listdir(parent) if not is_left_out(name))  # noqa: PTH208 - names
+            except OSError:
+                lost.update(directory for directory in self._known if directory.parent == parent)
+                continue
+            children = [parent / name for name in names]
+            present |= dict.fromkeys(
+                child for child in children if (child in self._known and child.is_dir()) or is_tenant(child)
+            )
+        return present, lost
+
+    def _roots(self) -> Roots:
+        return roots_of([*self._parents, *self._single, *sorted(self._links)])
+
+    def _concerned(self, changes: set[Path] | None, roots: Roots) -> set[Path] | None:
+        """Return the tenant directories in which something was reported; None: it may be any."""
+        if changes is None:
+            return None
+        found = set()
+        for path in changes:
+            for place, root in roots.items():
+                if path.is_relative_to(root.resolved):
+                    inside = path.relative_to(root.resolved).parts[:1]
+                    found.add(place.joinpath(*inside) if place in self._parents else place)
+        return found
+
+
+def follow(find: Callable[[], Roots], look: Callable[[set[Path] | None, Roots], float | None], stop: Event) -> None:
+    """Call `look` with what is reported in some directories, until the event is set. Blocks.
+
+    `find` says which; it is asked often, and when it gives others than before, those are watched, and `look` is called
+    with None: anything may have changed. `look` returns in how many seconds to call it again, reported or not; None:
+    a quarter of a second is soon enough.
+    """
+    while not stop.is_set():
+        roots = find()
+        with _reporting(roots) as notify:
+            wait = look(None, roots)
+            while notify and not stop.is_set():
+                limit_ms = _IDENTITY_MS if wait is None else min(_IDENTITY_MS, int(wait * 1000) + 1)
+                changes = notify.watch(_DEBOUNCE_MS, _STEP_MS, limit_ms, stop)
+                if find() != roots:
+                    break  # what is new is watched first, and then looked at
+                wait = look({Path(name) for _, name in changes} if isinstance(changes, set) else set(), roots)
+            else:
+                stop.wait(_POLL_SECONDS if wait is None else min(wait, _POLL_SECONDS))
+
+
+def roots_of(places: Collection[Path]) -> Roots:
+    """Return those of the places that are directories, each with what it is now, by way of any link."""
+    roots = {}
+    for place in places:
+        with suppress(OSError):  # not there just now
+            facts = place.stat()
+            if stat.S_ISDIR(facts.st_mode):
+                roots[place] = Root(place.resolve(strict=True), facts.st_dev, facts.st_ino)
+    return roots
+
+
+def is_tenant(directory: Path) -> bool:
+    """Tell whether a directory is a tenant's: it has a program or a dayfly.toml."""
+    return any((directory / name).is_file() for name in _ENTRIES)
+
+
+def is_parent(place: Path) -> bool:
+    """Tell whether a directory is no tenant's itself, and has some in it."""
+    return not is_tenant(place) and bool(tenants_in(place))
+
+
+def tenants_in(place: Path) -> list[Path]:
+    """Return the tenant directories right in a directory, sorted."""
+    try:
+        names = os.listdir(place)  # noqa: PTH208 - names
+    except OSError:
+        return []
+    return [place / name for name in sorted(names) if not is_left_out(name) and is_tenant(place / name)]
+
+
+def expanded(places: Collection[Path]) -> list[Path]:
+    """Replace each directory of tenants by those in it."""
+    return [directory for place in places for directory in (tenants_in(place) if is_parent(place) else [place])]
+
+
+@contextmanager
+def _reporting(roots: Roots) -> Iterator[RustNotify | None]:
+    """Have changes in some directories reported; None where the system does not."""
+    try:
+        notify = RustNotify([str(root.resolved) for root in roots.values()], False, False, 0, True, True)
+    except FileNotFoundError:  # taken away just now
+        yield None
+        return
+    except (OSError, WatchfilesRustInternalError) as error:
+        _say_unreported(str(error))
+        yield None
+        return
+    with notify:
+        yield notify
+
+
+@cache
+def _say_unreported(reason: str) -> None:
+    """Say it once."""
+    logger.warning("changes are not reported (%s); all directories are looked at every %g s", reason, _POLL_SECONDS)
