@@ -6,6 +6,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -366,23 +367,18 @@ def test_a_lease_disturbs_no_writer(tmp_path: Path) -> None:
 @pytest.fixture
 def running(yard: Yard) -> Iterator[Callable[..., Yard]]:
     """Return a function that has some directories watched by a thread, on the real clock."""
-    stop = threading.Event()
-    threads: list[threading.Thread] = []
+    with ExitStack() as stack:
 
-    def start(*names: str) -> Yard:
-        yard.watch(*names)
-        yard.watcher = Watcher([yard.root / name for name in names], yard.site)
-        threads.append(threading.Thread(target=yard.watcher.run, args=(stop,)))
-        threads[0].start()
-        for _ in expanded([yard.root / name for name in names]):
-            yard.site.done.get(timeout=30)
-        return yard
+        def start(*names: str) -> Yard:
+            places = [yard.root / name for name in names]
+            yard.watcher = Watcher(places, yard.site)
+            stack.enter_context(yard.watcher.running())
+            for _ in expanded(places):
+                yard.site.done.get(timeout=30)
+            return yard
 
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
+        yield start
+    assert "watch" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize("names", [["."], ["shop", "blog"]])

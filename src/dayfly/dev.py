@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
-from typing import Any
+from threading import Lock
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.text import Text
@@ -32,7 +32,7 @@ from dayfly.errors import ConfigError, DayflyError
 from dayfly.fingerprint import Fingerprint, being_written
 from dayfly.log import LEVELS, cpu_time, printable
 from dayfly.toolchain import Source
-from dayfly.watch import follow, roots_of
+from dayfly.watch import following, roots_of
 
 HOLD_SECONDS = 2.0
 """How long a request waits for a file to be closed by who writes it; after that, what is there counts."""
@@ -65,7 +65,8 @@ def serve(options: DevOptions, core: CoreOptions, workshop: Workshop, screen: "S
     with ExitStack() as stack:
         live = stack.enter_context(Live.of(options.directory, core, workshop, screen))
         live.refusal()
-        stack.enter_context(_watching(live))
+        # Deployed at each save, also if no request comes.
+        stack.enter_context(following(lambda: roots_of([options.directory]), live.look))
         listening = ServerOptions(host=options.host, port=options.port, access_log=True)
         server.serve(live.core, listening, screen, lambda host, port: screen.ready(host, port, live.hosts))
 
@@ -110,6 +111,10 @@ class Live:
                 traceback.print_exc()
                 self._seen = None
                 return f"a bug in dayfly: {type(error).__name__}: {error}\n"
+
+    def look(self, _changes: object, _roots: object) -> None:
+        """Have what stands in the files published, whatever was reported."""
+        self.refusal()
 
     def _refusal(self) -> str | None:
         try:
@@ -196,21 +201,12 @@ def _everywhere(tenant: Tenant) -> Tenant:
     return tenant if "/" in tenant.paths else tenant.model_copy(update={"paths": (*tenant.paths, "/")})
 
 
-@contextmanager
-def _watching(live: Live) -> Iterator[None]:
-    """Deploy at each save, also if no request comes."""
-    stop = Event()
+@runtime_checkable
+class Recording(Protocol):
+    """A core that keeps records of requests."""
 
-    def look(*_: object) -> None:
-        live.refusal()
-
-    watch = Thread(target=follow, args=(lambda: roots_of([live._directory]), look, stop), name="watch")  # noqa: SLF001
-    watch.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watch.join()
+    def accesses(self) -> list[AccessRecord]:
+        """Take those that wait."""
 
 
 class Screen:
@@ -272,7 +268,7 @@ class Screen:
         """Show what waits in a core; tell whether there was anything."""
         with self._taking:
             # Requests first: what they logged is there before they are.
-            accesses = core.accesses() if isinstance(core, NativeCore) else []
+            accesses = core.accesses() if isinstance(core, Recording) else []
             records = core.logs()
             for record in records:
                 self._waiting.setdefault(record.request_id, []).append(record)

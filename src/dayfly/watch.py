@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Protocol
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
@@ -35,6 +35,9 @@ SETTLE_SECONDS = 0.1
 
 GONE_SECONDS = 2.0
 """A tenant whose directory is away for so long is taken away; until then it may be on its way to be replaced."""
+
+STOP_SECONDS = 5.0
+"""How long the end of a watch waits for a deploy in the middle."""
 
 _IDENTITY_MS = 250
 """How often the directories themselves are looked at: the file system does not report that a link leads elsewhere."""
@@ -125,9 +128,11 @@ class Watcher:
         known = sorted(self._known.copy().items())
         return [Report(directory, entry.name, entry.problem) for directory, entry in known]
 
-    def run(self, stop: Event) -> None:
-        """Watch until the event is set. Blocks; raises nothing."""
-        follow(self._roots, lambda changes, roots: self.look(self._concerned(changes, roots)), stop)
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Watch in a thread for as long as the block lasts."""
+        with following(self._roots, lambda changes, roots: self.look(self._concerned(changes, roots))):
+            yield
 
     def look(self, concerned: Collection[Path] | None = None) -> float | None:
         """Look at some directories, None: at all, and at those that do not rest. Deploy and remove what is due.
@@ -282,6 +287,22 @@ def follow(find: Callable[[], Roots], look: Callable[[set[Path] | None, Roots], 
                 wait = look({Path(name) for _, name in changes} if isinstance(changes, set) else set(), roots)
             else:
                 stop.wait(_POLL_SECONDS if wait is None else min(wait, _POLL_SECONDS))
+
+
+@contextmanager
+def following(find: Callable[[], Roots], look: Callable[[set[Path] | None, Roots], float | None]) -> Iterator[None]:
+    """Do what `follow` does in a thread, for as long as the block lasts.
+
+    A deploy in the middle is waited for at the end, but not for long: one that is cut off leaves what was there before.
+    """
+    stop = Event()
+    thread = Thread(target=follow, args=(find, look, stop), name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(STOP_SECONDS)
 
 
 def roots_of(places: Collection[Path]) -> Roots:

@@ -77,6 +77,8 @@ def commands_with(name: str) -> typer.Typer:
     entry = COMMANDS[name]
     module = import_module(entry.module if "." in entry.module else f"{__name__}.{entry.module}")
     commands: typer.Typer = getattr(module, entry.group or "app")
+    # Its pages look like this one's.
+    commands.rich_markup_mode, commands.pretty_exceptions_enable = app.rich_markup_mode, False
     return commands
 
 

@@ -1,10 +1,8 @@
 """`dayfly serve`: deploy, resume, and answer until a signal."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import Annotated
 
 import typer
@@ -95,7 +93,7 @@ def serve_command(
             site = _Site(make_workshop(index), registry, core, logs)
             watcher = Watcher(places, site)
             _deploy_all(tenants, site, watcher)
-            with _watching(watcher) if watch else nullcontext():
+            with watcher.running() if watch else nullcontext():
                 server.serve(core, options, logs, _say_ready)
 
 
@@ -128,19 +126,6 @@ class _Site:
             logger.error("%s", error)
             return False
         return True
-
-
-@contextmanager
-def _watching(watcher: Watcher) -> Iterator[None]:
-    """Watch directories for as long as the block lasts."""
-    stop = Event()
-    thread = Thread(target=watcher.run, args=(stop,), name="watch")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _unix_path(address: str) -> str:
