@@ -66,6 +66,7 @@ fuzz: .venv/.built ## random modules and random octets; DAYFLY_SEED and DAYFLY_C
 soak: .venv/.built ## the same with a million requests
 	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
 	$(BIN)/dayfly bench spoiling
+	DAYFLY_SAVES=10000 $(BIN)/pytest tests/e2e/test_dev.py -k after_a_save --timeout 0
 	DAYFLY_REQUESTS=1000000 cargo test --release -p dayfly-core --test isolation
 
 differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier

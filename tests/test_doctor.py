@@ -60,6 +60,23 @@ def test_an_engine_that_does_not_start_is_a_failure(findings: Examine, monkeypat
     assert findings()["protection"] == Finding("protection", "fail", "no address space", "raise the limit")
 
 
+@pytest.mark.parametrize(
+    ("code", "level", "found"),
+    [
+        ("""print('{"missing": ["landlock"]}')""", "warn", "without landlock"),
+        ("raise SystemExit('the kernel says no')", "fail", "the kernel says no"),
+        ("raise SystemExit(1)", "fail", "it ended without a word"),
+    ],
+)
+def test_a_process_that_cannot_be_confined_is_told(
+    findings: Examine, monkeypatch: pytest.MonkeyPatch, code: str, level: str, found: str
+) -> None:
+    """With what is missing."""
+    monkeypatch.setattr(doctor, "_CONFINE", code)
+    confinement = findings()["confinement"]
+    assert (confinement.level, confinement.found) == (level, found)
+
+
 def test_low_limits_are_warnings(findings: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Descriptors, mappings, address space, strict accounting, memory."""
     settings = {"vm/max_map_count": "1000", "vm/overcommit_memory": "2"}

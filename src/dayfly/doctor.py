@@ -2,12 +2,14 @@
 
 import errno
 import fcntl
+import json
 import os
 import platform
 import resource
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -45,6 +47,13 @@ MEMORY_BYTES_WANTED = 1 << 30
 
 _STRICT_OVERCOMMIT = "2"
 
+_CONFINE = """
+import dataclasses, json
+from dayfly.confinement import Policy, confine, readable
+confined = confine(Policy("toolchain", read=readable(), allow_unconfined=True))
+print(json.dumps(dataclasses.asdict(confined)))
+"""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -74,6 +83,7 @@ def examine(place: Place) -> Iterator[Finding]:
         _versions,
         _kernel,
         _protection,
+        _confinement,
         _limits,
         _processor,
         lambda: _places(place),
@@ -141,6 +151,19 @@ def _protection() -> Iterator[Finding]:
         return
     slow = "" if name == "userfault" else "see userfaultfd above"
     yield Finding("protection", "warn" if slow else "ok", f"`{name}` notices first writes", slow)
+
+
+def _confinement() -> Iterator[Finding]:
+    """Have a process of its own give up what builds give up: it is for good."""
+    command = [sys.executable, "-c", _CONFINE]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        last = (done.stderr.splitlines() or ["it ended without a word"])[-1]
+        yield Finding("confinement", "fail", last, "see landlock and seccomp above")
+        return
+    missing = json.loads(done.stdout)["missing"]
+    found = f"without {', '.join(missing)}" if missing else "processes can give up files, network and system calls"
+    yield Finding("confinement", "warn" if missing else "ok", found, "a newer kernel has it" if missing else "")
 
 
 def _limits() -> Iterator[Finding]:
