@@ -17,7 +17,7 @@ from dayfly.errors import BuildError, DayflyError, RegistryError
 from dayfly.fingerprint import Fingerprint, being_written
 from dayfly.log import logger
 from dayfly.toolchain import Source
-from dayfly.watch import GONE_SECONDS, SETTLE_SECONDS, Watcher, expanded
+from dayfly.watch import DEPLOYS_MAX, GONE_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Watcher, expanded
 
 
 class Site:
@@ -51,12 +51,12 @@ class Yard:
 
     def __init__(self, root: Path) -> None:
         self.root, self.site, self.now = root, Site(), 100.0
-        self.watcher = Watcher([], self.site)
+        self.watcher = Watcher([], self.site, begin=lambda deploy: deploy())
 
     def watch(self, *names: str) -> None:
         """Watch some of the directories from now on, as a server does that has deployed them."""
         places = [self.root / name for name in names]
-        self.watcher = Watcher(places, self.site, lambda: self.now)
+        self.watcher = Watcher(places, self.site, lambda: self.now, lambda deploy: deploy())
         for directory in expanded(places):
             name = directory.name
             self.site.live[name] = (directory / "app.py").read_text(encoding="utf-8")
@@ -234,6 +234,45 @@ def test_a_broken_dayfly_toml_is_a_failure_like_others(yard: Yard) -> None:
     yard.pass_time()
     assert "not valid TOML" in yard.problems[0]
     assert yard.site.live["shop"] == "one"
+
+
+def test_a_failure_that_is_not_the_files_fault_is_tried_again(yard: Yard, said: pytest.LogCaptureFixture) -> None:
+    """After a while, and told once; what else changes meanwhile is tried at once."""
+    yard.watch("shop")
+    yard.site.error = RegistryError("no space left")
+    yard.write("shop", "two")
+    yard.pass_time()
+    assert yard.watcher.look() == pytest.approx(RETRY_SECONDS)
+    assert yard.pass_time(RETRY_SECONDS) is not None
+    assert len(said.records) == 1
+    yard.site.error = None
+    yard.pass_time(RETRY_SECONDS)
+    yard.pass_time()
+    assert (yard.site.live["shop"], yard.problems) == ("two", [""])
+
+
+def test_a_long_deploy_holds_up_nobody(yard: Yard) -> None:
+    """One at a time for each directory, and a few in all; what changes meanwhile comes after."""
+    begun: list[Callable[[], None]] = []
+    for number in range(DEPLOYS_MAX + 1):
+        yard.write(f"tenant{number}", "one")
+    places = sorted(yard.root.glob("tenant*"))
+    yard.watcher = Watcher(places, yard.site, lambda: yard.now, begun.append)
+    yard.pass_time()
+    assert len(begun) == DEPLOYS_MAX
+    yard.write("tenant0", "two")
+    assert yard.pass_time() is not None
+    assert len(begun) == DEPLOYS_MAX
+    begun.pop(0)()
+    assert yard.site.live == {"tenant0": "one"}
+    yard.pass_time()
+    for deploy in begun:
+        deploy()
+    begun.clear()
+    yard.pass_time()
+    for deploy in begun:
+        deploy()
+    assert yard.site.live == {"tenant0": "two", "tenant1": "one", "tenant2": "one"}
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), DayflyError("no room")])

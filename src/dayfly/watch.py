@@ -8,7 +8,9 @@ event that comes twice, late or under another name is harmless. A directory is d
                                                  │ └────────── it has changed ───────────┘
                                                  └─ a file is open for writing
 
-A failure of any kind leaves the release before, and is not tried again until something changes.
+A failure of any kind leaves the release before. It is tried again when something changes, or after a while if it was
+not the files' fault. Deploys run beside the watch, one for a directory and a few in all: one that takes long holds up
+nobody.
 """
 
 import os
@@ -25,7 +27,18 @@ from typing import Protocol
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from dayfly.config import CONFIG_NAME, Tenant
-from dayfly.errors import DayflyError
+from dayfly.errors import (
+    BuildError,
+    ConfigError,
+    DayflyError,
+    InitFailed,
+    InternalError,
+    InvalidOption,
+    PackagesRefused,
+    ProgramRefused,
+    RehearsalFailed,
+    RouteTaken,
+)
 from dayfly.fingerprint import Fingerprint, being_written
 from dayfly.log import logger
 from dayfly.toolchain.source import Source, is_left_out
@@ -35,6 +48,12 @@ SETTLE_SECONDS = 0.1
 
 GONE_SECONDS = 2.0
 """A tenant whose directory is away for so long is taken away; until then it may be on its way to be replaced."""
+
+RETRY_SECONDS = 30.0
+"""After so long a deploy is tried again that failed for another reason than what stands in the files."""
+
+DEPLOYS_MAX = 2
+"""Deploys at a time; they wait for each other's compilers anyway."""
 
 STOP_SECONDS = 5.0
 """How long the end of a watch waits for a deploy in the middle."""
@@ -46,6 +65,9 @@ _DEBOUNCE_MS = 100
 _STEP_MS = 50
 _POLL_SECONDS = 2.0
 """How often everything is looked at where the file system reports nothing."""
+
+_FAULTS_OF_FILES = (BuildError, ConfigError, InitFailed, PackagesRefused, ProgramRefused, RehearsalFailed)
+"""What will fail again as long as the files are the same. Not `RouteTaken`: another tenant may go."""
 
 _ENTRIES = (CONFIG_NAME, "app.py", "app.wasm", "app.wat")
 """One of these makes a directory a tenant's."""
@@ -75,6 +97,10 @@ class _Known:
     since: float = 0
     """When it was first seen as it rests, or missing."""
     missing: bool = False
+    retry_at: float | None = None
+    """When to try again what was tried."""
+    deploying: str | None = None
+    """Name of the tenant that is being deployed from it."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +133,26 @@ class Watcher:
         places: tenant directories, or directories of such. One that is neither counts as a tenant's.
         site: what deploys and removes.
         clock: seconds that only rise.
+        begin: begins a deploy, in a thread or at once.
 
     """
 
-    def __init__(self, places: Collection[Path], site: Site, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        places: Collection[Path],
+        site: Site,
+        clock: Callable[[], float] = time.monotonic,
+        begin: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
         self._parents = [place for place in places if is_parent(place)]
         self._single = [place for place in places if place not in self._parents]
         self._site = site
         self._clock = clock
+        self._begin = begin or self._in_a_thread
+        self._threads: list[Thread] = []
         self._known: dict[Path, _Known] = {}
+        self._restless: set[Path] = set()
+        """Directories that are to be looked at again, whether anything is reported or not."""
         self._links: set[Path] = set()
         """Those in a directory of tenants that lead out of it: nothing is reported of what they lead to."""
 
@@ -133,100 +170,142 @@ class Watcher:
         """Watch in a thread for as long as the block lasts."""
         with following(self._roots, lambda changes, roots: self.look(self._concerned(changes, roots))):
             yield
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def look(self, concerned: Collection[Path] | None = None) -> float | None:
         """Look at some directories, None: at all, and at those that do not rest. Deploy and remove what is due.
 
         Returns in how many seconds to look again, None: when something has happened.
         """
-        restless = any(known.resting or known.missing for known in self._known.values())
-        if concerned is not None and not concerned and not restless:
-            return None
         now = self._clock()
-        present, lost = self._present()
-        waits = []
-        for directory in present:
-            known = self._known.get(directory)
-            if concerned is None or directory in concerned or not known or known.resting or known.missing:
-                waits.append(self._look_at(directory, self._known.setdefault(directory, _Known()), now))
-        missing = [directory for directory in self._known if directory not in present and directory not in lost]
-        waits += [self._look_for(directory, self._known[directory], now) for directory in missing]
-        return min((wait for wait in waits if wait is not None), default=None)
+        if concerned is None:
+            wanted = [*self._known, *self._single, *self._children()]
+        else:
+            wanted = [*concerned, *self._restless]
+        waits = {directory: self._look_once(directory, now) for directory in dict.fromkeys(wanted)}
+        self._restless -= waits.keys()
+        self._restless |= {directory for directory, wait in waits.items() if wait is not None}
+        return min((wait for wait in waits.values() if wait is not None), default=None)
+
+    def _look_once(self, directory: Path, now: float) -> float | None:
+        known = self._known.get(directory)
+        if _is_directory(directory) if known or directory in self._single else is_tenant(directory):
+            return self._look_at(directory, self._known.setdefault(directory, _Known()), now)
+        # Where the place that holds it cannot be looked into, nobody knows whether it is gone.
+        return self._look_for(directory, known, now) if known and _can_be_listed(directory.parent) else None
 
     def _look_at(self, directory: Path, known: _Known, now: float) -> float | None:
         known.missing = False
+        if known.deploying:
+            return SETTLE_SECONDS
         try:
             if directory not in self._single and directory.is_symlink():
                 self._links.add(directory)
             found = Fingerprint.of(directory)
-            # It had rested when it was read, longer than a date of the file system takes to move on.
-            if found == known.tried:
+            if found == known.tried and (known.retry_at is None or now < known.retry_at):
                 known.resting = None
-                return None
-            if found != known.resting:
-                known.resting, known.since = found, now
-            rested = now - known.since
-            if rested < SETTLE_SECONDS:
-                return SETTLE_SECONDS - rested
-            if any(being_written(directory / name) for name in found.changed(known.tried)):
-                return SETTLE_SECONDS
-            return self._deploy(directory, known, found)
+            elif self._rests(directory, known, found, now):
+                self._deploy(directory, known, found)
         except FileNotFoundError:  # taken away while it was looked at
             known.resting = None
             return SETTLE_SECONDS
         except OSError as error:
             known.resting, known.tried = None, None
             self._refuse(directory, known, f"{error.filename or directory}: {error.strerror}")
-            return SETTLE_SECONDS * 10
-
-    def _deploy(self, directory: Path, known: _Known, found: Fingerprint) -> float | None:
-        try:
-            tenant, source, problem = Tenant.load(directory), Source.read(directory), None
-        except DayflyError as error:
-            tenant, source, problem = None, None, error
-        if Fingerprint.of(directory) != found:
-            known.resting = None  # what was read may be half of it
             return SETTLE_SECONDS
-        known.tried, known.resting = found, None
-        if tenant and source:
-            problem = self._take(directory, known, tenant, source)
-        if problem:
-            self._refuse(directory, known, str(problem))
-        else:
-            known.problem = ""
-        return None
+        return self._wait(known, now)
 
-    def _take(self, directory: Path, known: _Known, tenant: Tenant, source: Source) -> DayflyError | None:
-        twins = [other for other, entry in self._known.items() if entry.name == tenant.name and other != directory]
-        if twins:
-            return DayflyError(f"`{twins[0]}` is tenant `{tenant.name}` already; set another `name` in one dayfly.toml")
+    def _rests(self, directory: Path, known: _Known, found: Fingerprint, now: float) -> bool:
+        """Tell whether a directory has been the same for longer than a date of the file system takes to move on."""
+        if found != known.resting:
+            known.resting, known.since = found, now
+        if now - known.since < SETTLE_SECONDS:
+            return False
+        return not any(being_written(directory / name) for name in found.changed(known.tried))
+
+    def _wait(self, known: _Known, now: float) -> float | None:
+        """Say when a directory is to be looked at again, if nothing is reported before."""
+        if known.resting:
+            rested = now - known.since
+            return SETTLE_SECONDS - rested if rested < SETTLE_SECONDS else SETTLE_SECONDS
+        if known.deploying:
+            return SETTLE_SECONDS
+        return None if known.retry_at is None else known.retry_at - now
+
+    def _deploy(self, directory: Path, known: _Known, found: Fingerprint) -> None:
+        if sum(other.deploying is not None for other in self._known.values()) >= DEPLOYS_MAX:
+            return
+        read = self._read(directory)
+        if Fingerprint.of(directory) != found:
+            known.since = self._clock()  # what was read may be half of it
+            return
+        known.tried, known.resting, known.retry_at = found, None, None
+        if isinstance(read, DayflyError):
+            self._ended(directory, known, read)
+            return
+        tenant, source = read
+        known.deploying = tenant.name
+        self._begin(lambda: self._take(directory, known, tenant, source))
+
+    def _read(self, directory: Path) -> tuple[Tenant, Source] | DayflyError:
         try:
-            self._site.deploy(tenant, source)
-            if known.name and known.name != tenant.name:
-                self._site.remove(known.name)
+            tenant, source = Tenant.load(directory), Source.read(directory)
+            self._refuse_twins(directory, tenant.name)
         except DayflyError as error:
             return error
+        return tenant, source
+
+    def _refuse_twins(self, directory: Path, name: str) -> None:
+        for other, known in self._known.items():
+            if name in {known.name, known.deploying} and other != directory:
+                raise InvalidOption(f"`{other}` is tenant `{name}` already; set another `name` in one dayfly.toml")
+
+    def _take(self, directory: Path, known: _Known, tenant: Tenant, source: Source) -> None:
+        problem: DayflyError | None = None
+        try:
+            self._site.deploy(tenant, source)
+            before, known.name = known.name, tenant.name
+            if before and before != tenant.name:
+                self._site.remove(before)
+        except DayflyError as error:
+            problem = error
         except Exception as error:  # noqa: BLE001 - said, and reported as a bug
             # One directory must not end the watch over the others.
-            logger.exception("%s: a bug in dayfly; please report the lines below", directory)
-            return DayflyError(f"{type(error).__name__}: {error}")
-        known.name = tenant.name
-        return None
+            logger.exception("%s: a bug in dayfly; please report this", directory)
+            problem = InternalError(f"{type(error).__name__}: {error}")
+        self._ended(directory, known, problem)
+        known.deploying = None  # last: from here on it is looked at again
+
+    def _ended(self, directory: Path, known: _Known, problem: DayflyError | None) -> None:
+        if problem is None:
+            known.problem = ""
+            return
+        if not isinstance(problem, _FAULTS_OF_FILES) or isinstance(problem, RouteTaken):
+            known.retry_at = self._clock() + RETRY_SECONDS
+        self._refuse(directory, known, str(problem))
 
     def _refuse(self, directory: Path, known: _Known, problem: str) -> None:
-        if problem == known.problem and known.tried is None:
+        if problem == known.problem and (known.tried is None or known.retry_at is not None):
             return  # said before
         known.problem = problem
         stays = f"; tenant `{known.name}` serves as before" if known.name else ""
         logger.error("%s is not live: %s%s", directory, problem, stays)
+
+    def _in_a_thread(self, deploy: Callable[[], None]) -> None:
+        thread = Thread(target=deploy, name="watch-deploy", daemon=True)
+        self._threads = [other for other in self._threads if other.is_alive()]
+        thread.start()
+        self._threads.append(thread)
 
     def _look_for(self, directory: Path, known: _Known, now: float) -> float | None:
         """Take a tenant away whose directory does not come back."""
         if not known.missing:
             known.missing, known.since, known.resting = True, now, None
         missed = now - known.since
-        if missed < GONE_SECONDS:
-            return GONE_SECONDS - missed
+        if missed < GONE_SECONDS or known.deploying:
+            return max(GONE_SECONDS - missed, SETTLE_SECONDS)
         del self._known[directory]
         if known.name is not None:
             logger.warning("%s is gone: tenant `%s` is taken away", directory, known.name)
@@ -236,21 +315,9 @@ class Watcher:
                 logger.error("tenant `%s`: %s", known.name, error)
         return None
 
-    def _present(self) -> tuple[dict[Path, None], set[Path]]:
-        """Return the tenant directories that are there, and those of which that cannot be told."""
-        present = {place: None for place in self._single if place.is_dir()}
-        lost = {place for place in self._single if not place.parent.is_dir()}
-        for parent in self._parents:
-            try:
-                names = sorted(name for name in os.listdir(parent) if not is_left_out(name))  # noqa: PTH208 - names
-            except OSError:
-                lost.update(directory for directory in self._known if directory.parent == parent)
-                continue
-            children = [parent / name for name in names]
-            present |= dict.fromkeys(
-                child for child in children if (child in self._known and child.is_dir()) or is_tenant(child)
-            )
-        return present, lost
+    def _children(self) -> list[Path]:
+        """Return the tenant directories that are in a directory of such now."""
+        return [directory for parent in self._parents for directory in tenants_in(parent)]
 
     def _roots(self) -> Roots:
         return roots_of([*self._parents, *self._single, *sorted(self._links)])
@@ -265,7 +332,7 @@ class Watcher:
                 if path.is_relative_to(root.resolved):
                     inside = path.relative_to(root.resolved).parts[:1]
                     found.add(place.joinpath(*inside) if place in self._parents else place)
-        return found
+        return {directory for directory in found if directory in self._single or not is_left_out(directory.name)}
 
 
 def follow(find: Callable[[], Roots], look: Callable[[set[Path] | None, Roots], float | None], stop: Event) -> None:
@@ -281,7 +348,12 @@ def follow(find: Callable[[], Roots], look: Callable[[set[Path] | None, Roots], 
             wait = look(None, roots)
             while notify and not stop.is_set():
                 limit_ms = _IDENTITY_MS if wait is None else min(_IDENTITY_MS, int(wait * 1000) + 1)
-                changes = notify.watch(_DEBOUNCE_MS, _STEP_MS, limit_ms, stop)
+                try:
+                    changes = notify.watch(_DEBOUNCE_MS, _STEP_MS, limit_ms, stop)
+                except WatchfilesRustInternalError as error:
+                    logger.warning("watching begins anew: %s", error)
+                    stop.wait(_POLL_SECONDS)
+                    break
                 if find() != roots:
                     break  # what is new is watched first, and then looked at
                 wait = look({Path(name) for _, name in changes} if isinstance(changes, set) else set(), roots)
@@ -318,7 +390,15 @@ def roots_of(places: Collection[Path]) -> Roots:
 
 def is_tenant(directory: Path) -> bool:
     """Tell whether a directory is a tenant's: it has a program or a dayfly.toml."""
-    return any((directory / name).is_file() for name in _ENTRIES)
+    return any(os.path.isfile(directory / name) for name in _ENTRIES)  # noqa: PTH113 - as below
+
+
+def _can_be_listed(place: Path) -> bool:
+    return _is_directory(place) and os.access(place, os.R_OK | os.X_OK)
+
+
+def _is_directory(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - pathlib raises where a parent may not be entered
 
 
 def is_parent(place: Path) -> bool:
