@@ -32,6 +32,7 @@ from dayfly.config import Tenant
 
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/**/*.md")]
+DOCUMENTS += REPOSITORY.glob("src/dayfly/templates/**/*.md")
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>[^\n`]*)\n(?P<code>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 

@@ -136,6 +136,16 @@ def test_every_error_stands_in_the_tree_at_the_top() -> None:
     assert len({kind.kind for kind in kinds}) == len(kinds)
 
 
+def test_every_variable_of_the_environment_is_documented() -> None:
+    """In one table."""
+    product = [file for file in sources(".py") if file.is_relative_to(REPOSITORY / "src/dayfly")]
+    read = [file for file in product if not {"bench", "handler", "templates", "toolchain"} & set(file.parts)]
+    read.append(REPOSITORY / "src/dayfly/toolchain/toolchain.py")
+    names = {name for file in read for name in re.findall(r"\bDAYFLY_[A-Z_]+\b", text(file))}
+    table = text(REPOSITORY / "docs/configuration.md").partition("## Variables of the environment")[2]
+    assert sorted(name for name in names if f"| `{name}` |" not in table) == []
+
+
 def test_nothing_is_left_over() -> None:
     """No marker of unfinished work, in any source."""
     marker = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|todo!\(|unimplemented!\(|dbg!\(")

@@ -430,7 +430,7 @@ def test_a_thread_deploys_what_is_reported(running: Callable[..., Yard], names: 
     (yard.root / "shop").rename(yard.root / ".old")
     (yard.root / ".next").rename(yard.root / "shop")
     assert yard.site.done.get(timeout=30) == ("shop", "three")
-    yard.write("shop", "four")
+    yard.write("shop", "four", ".aside").replace(yard.root / "shop/app.py")
     assert yard.site.done.get(timeout=30) == ("shop", "four")
     shutil.rmtree(yard.root / "shop")
     assert yard.site.done.get(timeout=30) == ("shop", "removed")
