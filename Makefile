@@ -25,6 +25,7 @@ test-rust: .venv/.built
 
 test-python: .venv/.built
 	@tools/install-wrk
+	@tools/install-strace
 	$(BIN)/pytest
 
 check: .venv/.built ## format, lint, types, stubs
@@ -63,11 +64,14 @@ hostile: .venv/.built ## tenants that try to harm their neighbours, every restor
 fuzz: .venv/.built ## random modules and random octets; DAYFLY_SEED and DAYFLY_CASES choose which and how many
 	DAYFLY_SEED=$${DAYFLY_SEED:-$$(date +%s)} DAYFLY_CASES=$${DAYFLY_CASES:-20000} cargo test --release -p dayfly-wasm -p dayfly-http1
 
-soak: .venv/.built ## the same with a million requests
+soak: .venv/.built ## the same with a million requests; a registry killed at every call; 10,000 deploys
 	DAYFLY_SOAK_REQUESTS=1000000 $(BIN)/pytest tests/hostile --timeout 0
 	$(BIN)/dayfly bench spoiling
 	DAYFLY_SAVES=10000 $(BIN)/pytest tests/e2e/test_dev.py -k after_a_save --timeout 0
 	DAYFLY_REQUESTS=1000000 cargo test --release -p dayfly-core --test isolation
+	@tools/install-strace
+	DAYFLY_CRASH_POINTS=all DAYFLY_ROUNDS=50 $(BIN)/pytest tests/registry/test_crash.py tests/registry/test_histories.py --timeout 0
+	DAYFLY_DEPLOYS=10000 $(BIN)/pytest tests/core/test_many_deploys.py --timeout 0
 
 differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier
 	$(BIN)/python -m tests.compiled.differences

@@ -1,7 +1,6 @@
 """Release files: packed when they do not serve, collected when nobody needs them, within shares of the disk."""
 
 import queue
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_what_does_not_serve_is_packed(tmp_path: Path) -> None:
         assert registry.activate("hello") == one
         assert {file.name: file.read_bytes() for file in one.directory.iterdir()} == files
         assert names(tmp_path / "packed") == set()
-        registry.tidy(["hello"])
+        registry.tidy(recent=True)
         assert names(tmp_path / "releases") == {one.digest}
         assert names(tmp_path / "packed") == {two.digest}
         assert names(tmp_path / "scratch") == set()
@@ -78,13 +77,28 @@ def test_a_packed_release_that_is_damaged_does_not_serve(tmp_path: Path, how: st
         assert registry.current("hello") == current
 
 
+def test_a_release_that_is_damaged_is_not_activated(tmp_path: Path) -> None:
+    """Nor is one whose base is gone; what serves goes on."""
+    with Registry.open(tmp_path) as registry:
+        base = registry.write(made("base"))
+        registry.record(tenant(), registry.write(made("child", parent=base.name)), "origin")
+        one, two = record(registry, "one"), record(registry, "two")
+        (one.directory / "image").write_bytes(b"damage")
+        with pytest.raises(DamagedRelease, match=r"is damaged: a file does not have its digest"):
+            registry.activate("hello")
+        registry.set_aside(base.name)
+        with pytest.raises(DamagedRelease, match=r"is damaged: the base or layer under it is missing"):
+            registry.set_canary("hello", 1, 0.5)
+        assert registry.current("hello") == two
+        assert [row.is_damaged for row in registry.releases_of("hello")] == [False, True, False]
+
+
 def test_pruning_forgets_what_does_not_serve(tmp_path: Path) -> None:
     """Packed or not; there is nothing to go back to then."""
     with Registry.open(tmp_path) as registry:
         one = record(registry, "one")
         registry.tidy()
         two, three = record(registry, "two"), record(registry, "three")
-        registry.tidy([])
         assert registry.prune() == sorted([one.digest, two.digest])
         assert names(tmp_path / "releases") == {three.digest}
         assert [row.number for row in registry.releases_of("hello")] == [3]
@@ -123,7 +137,6 @@ def test_a_start_sweeps_what_nothing_names(open_registry: Open) -> None:
     with open_registry() as registry:
         one, two = record(registry, "one"), record(registry, "two")
         orphan = registry.write(made("orphan"))
-        registry.tidy([])
         for digest in (one.digest, two.digest, orphan.name):
             (registry.directory / "packed" / digest).write_bytes(b"half")
         damaged = registry.write(made("damaged"))
@@ -133,6 +146,24 @@ def test_a_start_sweeps_what_nothing_names(open_registry: Open) -> None:
     with open_registry() as registry:
         assert names(registry.releases) == {one.digest, two.digest, f"{damaged.name}.damaged", "notes"}
         assert names(registry.directory / "packed") == names(registry.scratch) == set()
+
+
+def test_an_older_database_finds_what_served_then(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A backup names a release that was packed since; it is whole after the start, or said to be damaged."""
+    with Registry.open(tmp_path) as registry:
+        one = record(registry, "one")
+    backup = (tmp_path / "registry.db").read_bytes()
+    for damage in (False, True):
+        with Registry.open(tmp_path) as registry:
+            record(registry, "two")
+            registry.tidy()
+        (tmp_path / "registry.db").write_bytes(backup)
+        if damage:
+            (tmp_path / "packed" / one.digest).write_bytes(b"")
+        with Registry.open(tmp_path) as registry:
+            assert registry.current("hello") == one
+            assert one.directory.is_dir() is not damage
+        assert (f"release `{one.digest}` is damaged" in caplog.text) is damage
 
 
 def test_a_broken_parent_keeps_a_start_from_sweeping(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -197,24 +228,60 @@ def test_all_tenants_have_a_share_together(tmp_path: Path) -> None:
         record(registry, "five", "fifth", size=50_000)
 
 
+def test_tidying_what_is_recent_is_enough(open_registry: Open) -> None:
+    """After any change: replaced, aborted, forgotten and removed releases, and those of deploys that failed."""
+    with open_registry(quotas=DiskQuotas(superseded_max=1)) as registry:
+        base = registry.write(made("base"))
+
+        def places() -> tuple[int, int]:
+            registry.tidy(recent=True)
+            here, packed = names(registry.releases), names(registry.directory / "packed")
+            registry.tidy()
+            assert (here, packed) == (names(registry.releases), names(registry.directory / "packed"))
+            return len(here), len(packed)
+
+        with registry.deploying():
+            child = registry.write(made("one", parent=base.name))
+            registry.record(tenant(), child, "origin")
+        assert places() == (2, 0)
+        record(registry, "two")
+        assert places() == (2, 1)
+        record(registry, "three")
+        assert places() == (1, 1)
+        record(registry, "four", canary=0.5)
+        assert places() == (2, 1)
+        registry.abort("hello")
+        assert places() == (1, 2)
+        registry.activate("hello", 4)
+        assert places() == (1, 2)
+        with registry.deploying():
+            registry.write(made("failed"))
+            assert places() == (2, 2)
+        assert places() == (1, 2)
+        record(registry, "four", "other")
+        registry.remove("hello")
+        assert places() == (1, 0)
+        registry.remove("other")
+        assert places() == (0, 0)
+
+
 def test_a_housekeeper_tidies_after_deploys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a thread of its own, once for what was deployed meanwhile; a failure is said and does not end it."""
     with Registry.open(tmp_path) as registry:
-        told: queue.Queue[list[str]] = queue.Queue()
+        told: queue.Queue[int] = queue.Queue()
         tidy = registry.tidy
 
-        def tidy_and_tell(names: Iterable[str] | None = None) -> None:
-            tidy(names)
-            told.put(list(names or ()))
-            if told.qsize() > 5:
-                raise RegistryError("not today")
+        def tidy_and_tell(*, recent: bool) -> None:
+            tidy(recent=recent)
+            told.put(1)
+            raise RegistryError("not today")
 
         monkeypatch.setattr(registry, "tidy", tidy_and_tell)
         with Housekeeper(registry, pause_seconds=0):
             one = record(registry, "one")
             record(registry, "two")
             while not (tmp_path / "packed" / one.digest).exists():
-                assert told.get(timeout=30) == ["hello"]
+                told.get(timeout=30)
             registry.remove("hello")
             while names(tmp_path / "packed") | names(tmp_path / "releases"):
                 told.get(timeout=30)

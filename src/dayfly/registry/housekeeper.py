@@ -22,14 +22,12 @@ class Housekeeper:
     def __init__(self, registry: Registry, pause_seconds: float = _PAUSE_SECONDS) -> None:
         self._registry = registry
         self._pause_seconds = pause_seconds
-        self._names: set[str] = set()
-        self._lock = threading.Lock()
         self._called = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="housekeeper", daemon=True)
 
     def __enter__(self) -> Self:
-        self._registry.on_superseded = self._call
+        self._registry.on_superseded = self._called.set
         self._thread.start()
         return self
 
@@ -40,19 +38,12 @@ class Housekeeper:
         self._called.set()
         self._thread.join()
 
-    def _call(self, name: str) -> None:
-        with self._lock:
-            self._names.add(name)
-        self._called.set()
-
     def _work(self) -> None:
         # A thread's own on Linux.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while self._called.wait() and not self._closed.wait(self._pause_seconds):
             self._called.clear()
-            with self._lock:
-                names, self._names = self._names, set()
             try:
-                self._registry.tidy(sorted(names))
+                self._registry.tidy(recent=True)
             except DayflyError as error:
                 logger.warning("%s; releases that do not serve take more room than they need", error)

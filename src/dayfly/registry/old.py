@@ -39,8 +39,8 @@ class OldSecrets:
 
 
 def is_here(directory: Path) -> bool:
-    """Tell whether a data directory has such files."""
-    return any(True for place in _places(directory) for _ in place.glob("*.json"))
+    """Tell whether a data directory has such files, or had them when a process was killed."""
+    return any(place.is_dir() for place in _places(directory))
 
 
 def releases(directory: Path) -> Iterator[OldRelease]:

@@ -30,6 +30,7 @@ from dayfly.config import Limits, Tenant
 from dayfly.errors import (
     ConfigError,
     Conflict,
+    DamagedRelease,
     DataDirectoryLocked,
     NotFound,
     QuotaExceeded,
@@ -43,7 +44,7 @@ from dayfly.registry.database import Database, refused
 from dayfly.registry.files import Files, sweep
 from dayfly.registry.schema import secrets, settings
 from dayfly.registry.schema import tenants as tenants_table
-from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants
+from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants, Use
 from dayfly.registry.tokens import Grant, TokenRow
 from dayfly.registry.values import LOCAL, Actor, now, words
 from dayfly.registry.vault import Key
@@ -69,8 +70,8 @@ class Registry:
         self.directory = directory
         self.quotas = quotas
         self.now: Callable[[], datetime] = now
-        self.on_superseded: Callable[[str], None] = lambda _name: None
-        """Told the name of a tenant some of whose releases do not serve any more; see `Housekeeper`."""
+        self.on_superseded: Callable[[], None] = lambda: None
+        """Called when there may be something to tidy; see `Housekeeper`."""
         self._lock = lock
         self._database = database
         self._files = Files(directory)
@@ -116,6 +117,17 @@ class Registry:
         if old.is_here(self.directory):
             self._take_over()
         sweep(self._files, self._needed)
+        self._unpack_what_serves()
+
+    def _unpack_what_serves(self) -> None:
+        """Have whole what was packed when a backup of the database was made in which it serves."""
+        with self._read() as tenants:
+            serving = tenants.serving_digests()
+        for digest in filter(self._files.is_packed, serving):
+            try:
+                self._files.ready(digest)
+            except DamagedRelease as error:
+                logger.error("%s", error)
 
     def close(self) -> None:
         """Let go of database and data directory."""
@@ -224,8 +236,11 @@ class Registry:
     @contextmanager
     def deploying(self) -> Iterator[None]:
         """Keep what a deploy writes, adopts or unpacks from being collected before it is recorded."""
-        with self._files.holding():
-            yield
+        try:
+            with self._files.holding():
+                yield
+        finally:
+            self.on_superseded()
 
     def write(self, made: Made) -> Path:
         """Write a release that no tenant is on yet; return its directory. Raises RegistryError.
@@ -285,7 +300,7 @@ class Registry:
             except BaseException:
                 _quietly(wait)
                 raise
-        self.on_superseded(name)
+        self.on_superseded()
         return Release(tenant, making.digest, directory, origin, number, revision)
 
     def activate(
@@ -317,7 +332,7 @@ class Registry:
                 tenants.serve(name, "current", target.number)
                 change = Change("activate", by, why, name, target.digest, {"number": target.number})
                 revision = tenants.changed(change, self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return replace(target, revision=revision)
 
     def set_canary(
@@ -339,10 +354,11 @@ class Registry:
             with self._write() as tenants:
                 tenants.require(name, expected_revision)
                 target = tenants.find(name, target.number)
+                self._replaced(tenants, name)
                 _serve_canary(tenants, name, target.tenant, target.number, share)
                 details = _details(target.number, share)
                 revision = tenants.changed(Change("canary", by, why, name, target.digest, details), self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return Canary(replace(target, revision=revision), share)
 
     def promote(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> Release:
@@ -354,7 +370,7 @@ class Registry:
             tenants.serve(name, "current", target.number)
             change = Change("promote", by, why, name, target.digest, {"number": target.number})
             revision = tenants.changed(change, self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return replace(target, revision=revision)
 
     def abort(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> Release:
@@ -362,11 +378,12 @@ class Registry:
         with self._write() as tenants:
             target = _canary(tenants, name, expected_revision)
             current = _current(tenants, name)
+            self._replaced(tenants, name)
             tenants.claim(name, current.tenant)
             tenants.end_canary(name)
             change = Change("abort", by, why, name, target.digest, {"number": target.number})
             revision = tenants.changed(change, self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return replace(current, revision=revision)
 
     def remove(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> int:
@@ -376,10 +393,11 @@ class Registry:
         """
         with self._write() as tenants:
             tenants.require(name, expected_revision)
+            self._files.note(_with_parents(tenants.digests(name=name)))
             tenants.remove(name)
             tokens.withdraw(tenants.connection, name, self.now())
             number = tenants.changed(Change("remove", by, why, name), self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return number
 
     def withdraw(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> int:
@@ -389,9 +407,10 @@ class Registry:
         """
         with self._write() as tenants:
             tenants.require(name, expected_revision)
+            self._replaced(tenants, name)
             tenants.withdraw(name)
             number = tenants.changed(Change("withdraw", by, why, name), self.now())
-        self.on_superseded(name)
+        self.on_superseded()
         return number
 
     # Secrets
@@ -527,37 +546,45 @@ class Registry:
                     tenants.drop(name, numbers)
             return self._files.collect(self._needed, damaged_too=True)
 
-    def tidy(self, names: Iterable[str] | None = None) -> None:
-        """Compress releases that do not serve, those of some tenants or of all, and remove what nobody needs.
+    def tidy(self, *, recent: bool = False) -> None:
+        """Compress the releases that do not serve, and remove what nobody needs.
 
-        May take a second for each; blocks no deploy meanwhile. Raises RegistryError.
+        `recent`: look only at what was replaced, forgotten or not recorded since the last time. May take a second for
+        each; no deploy waits for it meanwhile. Raises RegistryError.
         """
-        with self._read() as tenants:
-            known = [tenants.digests()] if names is None else [tenants.digests(name=name) for name in names]
+        noted = self._files.take_noted()
         with _refusals(self.directory):
-            for digest in sorted({digest for digests in known for digest in digests}):
-                if not self._is_in_use(digest):
-                    self._files.pack(digest, lambda digest=digest: self._is_in_use(digest))  # type: ignore[misc]
-            self._files.collect(self._needed)
+            for digest in sorted(noted if recent else self._needed()):
+                self._tidy_one(digest)
+            if not recent:
+                self._files.collect(self._needed)
 
-    def _is_in_use(self, digest: str) -> bool:
+    def _tidy_one(self, digest: str) -> None:
+        use = self._use_of(digest)
+        if use is Use.KEPT:
+            self._files.pack(digest, lambda: self._use_of(digest) is not Use.KEPT)
+        elif use is Use.NONE and (parent := self._files.discard(digest, lambda: self._use_of(digest) is not Use.NONE)):
+            self._tidy_one(parent)
+
+    def _use_of(self, digest: str) -> Use:
         with self._read() as tenants:
-            serving = tenants.digests(only_serving=True)
-            parents = set(tenants.digests().values())
-        return digest in serving or digest in parents
+            use = tenants.use_of(digest)
+            parents = tenants.parents() if use is not Use.SERVES else ()
+        return Use.SERVES if digest in self._files.with_parents(parents) else use
 
     def _needed(self) -> dict[str, str | None]:
         with self._read() as tenants:
             return tenants.digests()
 
     def _replaced(self, tenants: Tenants, name: str) -> int | None:
-        """Return the number of the current release, which is about to be replaced.
+        """Return the number of the current release, where it or its canary is about to be replaced.
 
-        It serves until its successor is published: whoever holds what a deploy uses holds it too.
+        Both serve until their successor is published: whoever holds what a deploy uses holds them too.
         """
         standing = tenants.standing(name)
         for one in standing.values():
             self._files.hold(one.digest)
+        self._files.note(one.digest for one in standing.values())
         return standing["current"].number if "current" in standing else None
 
     def _make_room(self, tenants: Tenants, making: Making, replaced: int | None) -> None:
@@ -570,9 +597,9 @@ class Registry:
             superseded_max -= 1
         gone = superseded[: max(len(superseded) - superseded_max, 0)]
         kept = superseded[len(gone) :]
-        tenants.drop(name, gone)
+        self._files.note(_with_parents(tenants.drop(name, gone)))
         while (excess := self._excess(tenants, name)) and kept:
-            tenants.drop(name, [kept.pop(0)])
+            self._files.note(_with_parents(tenants.drop(name, [kept.pop(0)])))
         if excess:
             raise QuotaExceeded(f"release `{digest[:12]}` of tenant `{name}` does not fit: {excess}")
 
@@ -640,7 +667,8 @@ class Registry:
                 self._take_over_secrets(tenants, found, key)
                 done.append(found.file)
         old.forget(self.directory, done)
-        logger.info("%s: %d files of an earlier version taken over into the registry", self.directory, len(done))
+        if done:
+            logger.info("%s: %d files of an earlier version taken over into the registry", self.directory, len(done))
 
     def _take_over_release(self, tenants: Tenants, record: old.OldRelease) -> None:
         name = record.tenant.name
@@ -704,6 +732,10 @@ def _canary(tenants: Tenants, name: str, expected_revision: int | None) -> Relea
 
 def _details(number: int, share: float | None) -> dict[str, Any]:
     return {"number": number} if share is None else {"number": number, "share": share}
+
+
+def _with_parents(digests: Mapping[str, str | None]) -> set[str]:
+    return set(digests) | {parent for parent in digests.values() if parent is not None}
 
 
 def _no_tenant(name: str) -> NotFound:

@@ -63,6 +63,7 @@ releases = Table(
     # The release that was current before, to which a rollback leads.
     Column("before", Integer),
     Index("ix_releases_digest", "digest"),
+    Index("ix_releases_parent", "parent"),
 )
 
 serving = Table(

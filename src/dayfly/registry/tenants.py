@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, or_, select, update
 
 from dayfly.config import Tenant
 from dayfly.errors import Conflict, NotFound, RegistryError, RouteTaken
@@ -142,6 +143,17 @@ class ReleaseRow:
     """Compressed: it takes some milliseconds more to go back to it."""
     is_damaged: bool = False
     """Its files are not here, or not as they were."""
+
+
+class Use(Enum):
+    """What a release is there for."""
+
+    SERVES = "serves"
+    """For a tenant, or under a release that does."""
+    KEPT = "kept"
+    """For a rollback."""
+    NONE = "none"
+    """Nobody has it any more."""
 
 
 @dataclass(frozen=True)
@@ -389,10 +401,14 @@ class Tenants:
         for table in (serving, routes):
             self.connection.execute(delete(table).where(table.c.tenant == name))
 
-    def drop(self, name: str, numbers: Iterable[int]) -> None:
-        """Forget releases that do not serve."""
+    def drop(self, name: str, numbers: Iterable[int]) -> dict[str, str | None]:
+        """Forget releases that do not serve; return their digests, each with its parent's."""
+        dropped: dict[str, str | None] = {}
         for number in numbers:
-            self.connection.execute(delete(releases).where(releases.c.tenant == name, releases.c.number == number))
+            row = (releases.c.tenant == name) & (releases.c.number == number)
+            forget = delete(releases).where(row).returning(releases.c.digest, releases.c.parent)
+            dropped |= {gone.digest: gone.parent for gone in self.connection.execute(forget)}
+        return dropped
 
     def superseded(self, name: str | None = None) -> dict[str, list[int]]:
         """Return the numbers of the releases that do not serve, oldest first, by tenant."""
@@ -402,15 +418,25 @@ class Tenants:
             found.setdefault(row.tenant, []).append(row.number)
         return found
 
-    def digests(self, *, only_serving: bool = False, name: str | None = None) -> dict[str, str | None]:
+    def use_of(self, digest: str) -> Use:
+        """Tell whether a release serves for anybody, or is kept; not whether it is a parent."""
+        query = select(serving.c.role).select_from(releases.outerjoin(serving, _SERVES))
+        found = self.connection.execute(query.where(releases.c.digest == digest)).scalars().all()
+        return Use.NONE if not found else Use.SERVES if any(found) else Use.KEPT
+
+    def serving_digests(self) -> list[str]:
+        """Return the digests of all releases that serve."""
+        query = select(releases.c.digest).select_from(releases.join(serving, _SERVES)).distinct()
+        return list(self.connection.execute(query).scalars())
+
+    def parents(self) -> list[str]:
+        """Return the digests that some release names as its parent."""
+        query = select(releases.c.parent).where(releases.c.parent.is_not(None)).distinct()
+        return [str(parent) for parent in self.connection.execute(query).scalars()]
+
+    def digests(self, *, name: str | None = None) -> dict[str, str | None]:
         """Return the digests of releases, each with its parent's."""
         query = select(releases.c.digest, releases.c.parent).distinct()
-        if only_serving:
-            query = query.join(serving, _SERVES)
         if name is not None:
             query = query.where(releases.c.tenant == name)
         return {row.digest: row.parent for row in self.connection.execute(query)}
-
-    def count(self) -> int:
-        """Return how many tenants there are."""
-        return int(self.connection.execute(select(func.count()).select_from(tenants)).scalar_one())

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenants.name"], name="fk_releases_tenant"),
     )
     op.create_index("ix_releases_digest", "releases", ["digest"])
+    op.create_index("ix_releases_parent", "releases", ["parent"])
     op.create_table(
         "serving",
         sa.Column("tenant", sa.String(63), nullable=False),
