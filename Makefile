@@ -16,7 +16,7 @@ help: ## this list
 build: .venv/.built ## make .venv/bin/dayfly
 
 serve: .venv/.built ## serve the examples on PORT (8080)
-	@exec $(BIN)/dayfly serve --port $(PORT) --baseline-path /plain
+	@exec $(BIN)/dayfly serve examples --port $(PORT) --baseline-path /plain
 
 test: check test-rust test-python ## everything that must pass before a commit lands
 

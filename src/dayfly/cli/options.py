@@ -20,7 +20,7 @@ DATA_DIRECTORY = Path(".dayfly")
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory.")]
 Here = Annotated[Path, typer.Argument(metavar="DIR", help="A tenant directory; default: this one.")]
 Directories = Annotated[
-    list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories; default: the examples.")
+    list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories, or directories of such.")
 ]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]

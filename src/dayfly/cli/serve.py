@@ -75,7 +75,7 @@ def serve_command(
         trusted_proxies=tuple(trusted_proxy or ()),
         baseline_path=baseline_path,
     )
-    places = directories if directories is not None else _examples()
+    places = directories or []
     tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
     with Registry.open(data_dir) as registry:
@@ -155,11 +155,6 @@ def _tenants(directories: list[Path]) -> dict[str, tuple[Tenant, Path]]:
             )
         tenants[tenant.name] = tenant, directory
     return tenants
-
-
-def _examples() -> list[Path]:
-    """Return the examples beside the sources; an installed wheel has none."""
-    return sorted(file.parent for file in Path(__file__).parents[3].glob("examples/*/app.py"))
 
 
 def _deploy_all(tenants: dict[str, tuple[Tenant, Path]], site: _Site, watcher: Watcher) -> None:
