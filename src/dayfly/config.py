@@ -195,16 +195,26 @@ class Tenant(_Model):
         """
         if not os.path.isdir(directory):  # noqa: PTH112 - pathlib raises where a parent may not be entered
             raise ConfigError(f"`{directory}` is not a directory; name the directory that holds app.py")
+        return cls.of(_read(directory / CONFIG_NAME), directory)
+
+    @classmethod
+    def of(cls, content: bytes, directory: Path) -> Self:
+        """Read the `dayfly.toml` of a tenant directory, as octets; without any, everything has its default.
+
+        `directory`: its last part is the default name, and messages call it that; it need not be there. Raises
+        ConfigError.
+        """
         file = directory / CONFIG_NAME
-        values = _read(file)
+        values = _values(content, file)
         if "name" not in values:
             values["name"] = _name_of(directory)
         values.setdefault("hosts", [f"{values['name']}.localhost"])
         try:
             tenant = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(_message(file, error.errors()[0])) from None
-        if reason := _contradiction(tenant):
+            first = error.errors()[0]
+            raise ConfigError(_message(file, first), field=_dotted([str(part) for part in first["loc"]])) from None
+        if reason := contradiction(tenant):
             raise ConfigError(f"{file}: {reason}")
         return tenant
 
@@ -223,13 +233,20 @@ def parse_toml(content: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _values(content: bytes, file: Path) -> dict[str, Any]:
     try:
-        return parse_toml(file.read_bytes())
-    except FileNotFoundError:
-        return {}
+        return parse_toml(content)
     except ValueError as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}; correct it, see https://toml.io") from None
+        raise ConfigError(
+            f"{file}: not valid TOML: {error}; correct it, see https://toml.io", field=CONFIG_NAME
+        ) from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}; check its owner and mode") from None
 
@@ -244,8 +261,8 @@ def _name_of(directory: Path) -> str:
     return name
 
 
-def _contradiction(tenant: Tenant) -> str:
-    """Say which values do not go together."""
+def contradiction(tenant: Tenant) -> str:
+    """Say which values do not go together; empty if all do."""
     if both := sorted(set(tenant.secrets) & set(tenant.environment)):
         return f"`{both[0]}` is a plain variable and a secret; take it out of `environment` or of `secrets`"
     if tenant.tier == "python":

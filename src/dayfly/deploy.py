@@ -12,19 +12,21 @@ from typing import Any
 
 from dayfly import release
 from dayfly.bases import Bases
-from dayfly.config import CONFIG_NAME, SampleRequest, Tenant
+from dayfly.config import CONFIG_NAME, SampleRequest, Tenant, contradiction
 from dayfly.core import Core, Rehearsed, Snapshot
 from dayfly.errors import (
     ConfigError,
+    Conflict,
     DamagedRelease,
     DayflyError,
     InitFailed,
+    NotFound,
     ProgramRefused,
     RegistryError,
     RehearsalFailed,
 )
 from dayfly.log import logger, printable
-from dayfly.registry import Registry, Release
+from dayfly.registry import LOCAL, Actor, Registry, Release
 from dayfly.release import Made
 from dayfly.resolver import Lock, Resolver, read_requirements
 from dayfly.toolchain import Source, Toolchain
@@ -96,45 +98,104 @@ class Job:
     steps: Steps = field(default_factory=Steps)
 
 
-def deploy(tenant: Tenant, directory: Path | Source, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
+@dataclass(frozen=True)
+class Change:
+    """Who changes something, why, and what they believe to change."""
+
+    by: Actor = LOCAL
+    why: str = ""
+    expected_revision: int | None = None
+    """The tenant's revision that the change is meant for; None: whichever it is. Another one is a Conflict."""
+    canary: float | None = None
+    """The share of the requests that a new release gets; None: all."""
+
+
+def deploy(  # noqa: PLR0913 - a tenant, its source, and what works on them
+    tenant: Tenant,
+    directory: Path | Source,
+    *,
+    workshop: Workshop,
+    registry: Registry,
+    core: Core,
+    change: Change = Change(),
+) -> Deployed:
     """Build, freeze, record and publish one release; the old one serves until the swap.
 
     Blocks for as long as a compiler or the package index takes. Raises DayflyError; then the old release still serves.
     """
-    deployed = build(tenant, directory, workshop=workshop, registry=registry, core=core)
+    deployed = build(tenant, directory, workshop=workshop, registry=registry, core=core, change=change)
     try:
         with deployed.steps.step("publish"):
             # One pointer swap; requests in flight keep theirs.
-            core.publish(tenant, deployed.release.directory, _secrets(tenant, registry))
+            publish(tenant.name, registry, core)
     except DamagedRelease as damage:
         if not deployed.unchanged:
             raise
         logger.warning("tenant %s: %s", tenant.name, damage)
         if not _mend(deployed.release, workshop, registry) and release.is_whole(deployed.release.directory):
             registry.set_aside(deployed.release.digest)
-        return deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
+        return deploy(tenant, directory, workshop=workshop, registry=registry, core=core, change=change)
     return deployed
 
 
-def build(tenant: Tenant, directory: Path | Source, *, workshop: Workshop, registry: Registry, core: Core) -> Deployed:
+def publish(name: str, registry: Registry, core: Core) -> None:
+    """Have a tenant served as it is recorded. Raises DamagedRelease."""
+    if current := registry.current(name):
+        core.publish(registry.effective(current.tenant), current.directory, _secrets(current.tenant, registry))
+
+
+def build(  # noqa: PLR0913 - as `deploy`
+    tenant: Tenant,
+    directory: Path | Source,
+    *,
+    workshop: Workshop,
+    registry: Registry,
+    core: Core,
+    change: Change = Change(),
+) -> Deployed:
     """Build, freeze and record one release, or return the recorded one if it was made from the same things."""
+    with registry.deploying():
+        return _build(tenant, directory, Job(workshop, core, registry), registry, change)
+
+
+def _build(tenant: Tenant, directory: Path | Source, job: Job, registry: Registry, change: Change) -> Deployed:
+    _expect(tenant.name, registry, change)
     registry.check_routes(tenant)
-    steps = Steps()
+    steps = job.steps
     with steps.step("read"):
         source = directory if isinstance(directory, Source) else Source.read(directory)
-        origin = _origin(tenant, source)
+        effective = registry.effective(tenant)
+        if reason := contradiction(effective):
+            raise ConfigError(f"tenant `{tenant.name}`: with what the operator has set: {reason}")
+        origin = _origin(effective, source)
         current = _recorded(tenant.name, registry)
-    if current and current.origin == origin and release.is_whole(current.directory):
+    if current and current.origin == origin and current.tenant == tenant and release.is_whole(current.directory):
         return Deployed(current, steps)
-    made = make(tenant, source, Job(workshop, core, registry, steps))
+    made = make(effective, source, job)
     with steps.step("write"):
         written = registry.write(made)
     if tenant.sample_requests:
         with steps.step("rehearse"):
-            rehearse(tenant, written, core, _secrets(tenant, registry))  # in sandboxes that nobody else can reach
+            rehearse(tenant, written, job.core, _secrets(tenant, registry))  # in sandboxes that nobody else can reach
     with steps.step("record"):
-        recorded = registry.record(tenant, written, origin)  # durable before visible
+        recorded = registry.record(tenant, written, origin, **vars(change))  # durable before visible
     return Deployed(recorded, steps, made.snapshot)
+
+
+def _expect(name: str, registry: Registry, change: Change) -> None:
+    """Raise Conflict, before anything is built, for a tenant that is not what it is believed to be."""
+    if change.expected_revision is None:
+        return
+    try:
+        found = registry.tenant(name).revision
+    except NotFound:
+        found = 0
+    if change.expected_revision != found:
+        raise Conflict(
+            f"tenant `{name}` is at revision {found}, and the change was made for {change.expected_revision}; "
+            "look at it and try again",
+            found,
+        )
 
 
 def _recorded(name: str, registry: Registry) -> Release | None:
@@ -346,9 +407,8 @@ def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> 
         return None
     if not current.directory.is_dir():
         raise RegistryError(f"the release of tenant `{name}` is not in the data directory; {_again(name)}")
-    secrets = _secrets(current.tenant, registry)
     try:
-        core.publish(current.tenant, current.directory, secrets)
+        publish(name, registry, core)
     except DamagedRelease as damage:
         _mend(current, workshop, registry)
         if not current.directory.is_dir():
@@ -357,7 +417,7 @@ def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> 
         try:
             if not release.is_whole(current.directory):
                 current = _made_again(current, workshop, registry, core)
-            core.publish(current.tenant, current.directory, secrets)
+            publish(name, registry, core)
         except DayflyError as error:
             raise DamagedRelease(f"tenant `{name}`: {damage}, and then: {error}; {_again(name)}") from None
     return current
@@ -377,9 +437,10 @@ def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Cor
     archive = lost.directory / "source.tar"
     # Later than any file of the source was changed: what clients keep of the old release does not pass for the new one.
     source = replace(Source.unpack(lost.directory, archive.read_bytes()), modified_s=int(archive.stat().st_mtime))
-    written = registry.write(make(lost.tenant, source, Job(workshop, core, registry)))
+    effective = registry.effective(lost.tenant)
+    written = registry.write(make(effective, source, Job(workshop, core, registry)))
     logger.warning("tenant %s: its release is made again from the source that it holds", lost.tenant.name)
-    return registry.record(lost.tenant, written, _origin(lost.tenant, source))
+    return registry.record(lost.tenant, written, _origin(effective, source))
 
 
 def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:

@@ -16,6 +16,9 @@
     ├── Conflict            somebody else was faster, or the tenant is not in the state for it
     ├── QuotaExceeded       a tenant, or all together, would take too much of the disk
     ├── BadToken            a token cannot be made as asked for, or is not accepted
+    ├── ArchiveRefused      an uploaded archive is not one of regular files
+    ├── ServerUnreachable   no server answers a client command
+    ├── ServerRefused       a server refused a client command for a reason that has no class here
     ├── AddressInUse        somebody else listens there
     ├── SystemRefused       the operating system said no
     ├── ToolMissing         a program that a benchmark needs is not installed
@@ -48,11 +51,18 @@ class ExitCode(IntEnum):
 
 
 class DayflyError(Exception):
-    """One line that says what is wrong and, after a semicolon, what to do."""
+    """One line that says what is wrong and, after a semicolon, what to do.
+
+    `field`: the key, header or part of what was sent that is wrong, where one is.
+    """
 
     kind: ClassVar[str] = "error"
     fault: ClassVar[Fault] = Fault.OPERATOR
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+    def __init__(self, *words: object, field: str = "") -> None:
+        super().__init__(*words)
+        self.field = field
 
 
 class ConfigError(DayflyError):
@@ -141,8 +151,8 @@ class Conflict(DayflyError):
 
     kind = "conflict"
 
-    def __init__(self, message: str, revision: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, revision: int | None = None, *, field: str = "") -> None:
+        super().__init__(message, field=field)
         self.revision = revision
 
 
@@ -156,6 +166,25 @@ class BadToken(DayflyError):
     """A token cannot be as it was asked for, or one that was shown is not accepted; never holds the token."""
 
     kind = "token"
+
+
+class ArchiveRefused(DayflyError):
+    """An uploaded archive holds what a tenant directory cannot, or is damaged; names the entry."""
+
+    kind = "archive"
+
+
+class ServerUnreachable(DayflyError):
+    """No server answers; says where it was looked for."""
+
+    kind = "unreachable"
+    exit_code = ExitCode.UNREACHABLE
+
+
+class ServerRefused(DayflyError):
+    """A server refused what a client command asked for; the message is the server's."""
+
+    kind = "server_refused"
 
 
 class AddressInUse(DayflyError):

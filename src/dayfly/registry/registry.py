@@ -455,7 +455,9 @@ class Registry:
                 sealed = key.seal(name, variable, value)
                 tenants.connection.execute(insert(secrets), [{"tenant": name, "variable": variable, "sealed": sealed}])
             elif not removed:
-                raise NotFound(f"tenant `{name}` has no secret `{variable}`; see dayfly secret list {name}")
+                raise NotFound(
+                    f"tenant `{name}` has no secret `{variable}`; see dayfly secret list {name}", field="variable"
+                )
             details = {"variable": variable, "removed": value is None}
             return tenants.changed(Change("secret", by, why, name, details=details), self.now())
 
@@ -739,7 +741,7 @@ def _with_parents(digests: Mapping[str, str | None]) -> set[str]:
 
 
 def _no_tenant(name: str) -> NotFound:
-    return NotFound(f"there is no tenant `{name}`; see dayfly ls")
+    return NotFound(f"there is no tenant `{name}`; see dayfly ls", field="tenant")
 
 
 def _limits(limits: Mapping[str, Any]) -> dict[str, Any]:

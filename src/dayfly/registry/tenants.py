@@ -283,9 +283,11 @@ class Tenants:
                 f"`{wanted}` is too short for a release; give {_PREFIX_DIGITS_MIN} digits of it, or its number"
             )
         if not found:
-            raise NotFound(f"tenant `{name}` has no release `{wanted}`; see dayfly releases {name}")
+            raise NotFound(f"tenant `{name}` has no release `{wanted}`; see dayfly releases {name}", field="release")
         if len({row.digest for row in found}) > 1:
-            raise NotFound(f"tenant `{name}` has several releases `{wanted}`; give more digits, or the number")
+            raise NotFound(
+                f"tenant `{name}` has several releases `{wanted}`; give more digits, or the number", field="release"
+            )
         return self._release(found[0], found[0].revision)
 
     def _before(self, name: str) -> int:
@@ -298,7 +300,9 @@ class Tenants:
             return number
         older = [number for number in before if now is not None and number < now]
         if not older:
-            raise NotFound(f"tenant `{name}` has no release before its current one; see dayfly releases {name}")
+            raise NotFound(
+                f"tenant `{name}` has no release before its current one; see dayfly releases {name}", field="release"
+            )
         return max(older)
 
     def expect(self, name: str, revision: int | None) -> int | None:
@@ -318,7 +322,7 @@ class Tenants:
     def require(self, name: str, revision: int | None) -> None:
         """Likewise, and raise NotFound if there is no such tenant."""
         if self.expect(name, revision) is None:
-            raise NotFound(f"there is no tenant `{name}`; see dayfly ls")
+            raise NotFound(f"there is no tenant `{name}`; see dayfly ls", field="tenant")
 
     def enter(self, name: str, revision: int | None = None) -> None:
         """Make sure that the tenant is there, at the given revision if there is one. Raises Conflict."""
@@ -380,7 +384,8 @@ class Tenants:
             if owner != name:
                 raise RouteTaken(
                     f"tenant `{name}`: `{route}` belongs to tenant `{owner}`; choose another one, "
-                    f"or take that tenant away: dayfly rm {owner}"
+                    f"or take that tenant away: dayfly rm {owner}",
+                    field="paths" if route.startswith("/") else "hosts",
                 )
         return set(owners)
 

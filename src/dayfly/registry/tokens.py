@@ -124,7 +124,7 @@ def revoke(connection: Connection, name: str, at: datetime) -> TokenRow:
     """Have a token accepted nowhere from now on. Raises NotFound; revoking again changes nothing."""
     found = connection.execute(select(tokens).where(tokens.c.id == name)).mappings().first()
     if found is None:
-        raise NotFound(f"there is no token `{name}`; see dayfly token ls")
+        raise NotFound(f"there is no token `{name}`; see dayfly token list", field="token_id")
     if found["revoked_at"] is None:
         connection.execute(update(tokens).where(tokens.c.id == name).values(revoked_at=stamp(at)))
     return _row(found)
