@@ -76,7 +76,8 @@ soak: .venv/.built ## the same with a million requests; a registry killed at eve
 differences: .venv/.built ## docs/compiled-differences.md from the corpus of the compiled tier
 	$(BIN)/python -m tests.compiled.differences
 
-reference: .venv/.built ## docs/cli.md from the commands
+reference: .venv/.built ## docs/cli.md from the commands, docs/admin-api.md from the routes
+	$(BIN)/python -m dayfly.admin.reference > docs/admin-api.md.new && mv docs/admin-api.md.new docs/admin-api.md
 	$(BIN)/python -m dayfly.cli.reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 
 wheel: .venv/.built ## dist/dayfly-*.whl

@@ -32,7 +32,8 @@ PYTHON_LAYERS = [
     {"fingerprint", "registry", "resolver", "server"},
     {"bases", "watch"},
     {"deploy", "doctor"},
-    {"dev", "samples"},
+    {"dev", "operator", "samples"},
+    {"admin"},
     {"bench"},
     {"cli"},
 ]

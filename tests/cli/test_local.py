@@ -112,7 +112,7 @@ def test_results_are_there_for_programs(run: Run, make_tenant: Callable[..., Pat
     assert (built["tenant"], built["unchanged"], len(built["release"])) == ("hello", False, 64)
     assert json.loads(run("build", directory, "--json").stdout)["unchanged"]
     assert json.loads(run("prune", "--json").stdout) == []
-    assert json.loads(run("secret", "list", "hello", "--json").stdout) == []
+    assert json.loads(run("secret", "list", "hello", "--json").stdout) == {}
 
 
 def test_the_doctor_says_how_the_machine_stands(run: Run, tmp_path: Path) -> None:

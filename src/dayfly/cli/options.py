@@ -27,6 +27,15 @@ TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's na
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="URL|SOCKET", help="The server; default: DAYFLY_SERVER, else the one on the data directory."
+    ),
+]
+Token = Annotated[
+    str | None, typer.Option("--token", metavar="TOKEN", help="What proves who you are; default: DAYFLY_TOKEN.")
+]
 Index = Annotated[
     str,
     typer.Option("--index", metavar="URL", help="Package index; default: DAYFLY_INDEX, else pip's."),

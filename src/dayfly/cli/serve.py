@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dayfly import log, server
+from dayfly.admin.listener import AdminOptions, serving
 from dayfly.cli.options import (
     DATA_DIRECTORY,
     DataDirectory,
@@ -16,14 +17,14 @@ from dayfly.cli.options import (
     Index,
     Port,
     make_workshop,
-    say_captured,
 )
 from dayfly.config import Tenant
-from dayfly.core import Core, CoreOptions, NativeCore, Protection, ServerOptions
-from dayfly.deploy import Deployed, Workshop, deploy, resume
-from dayfly.errors import InvalidOption, RegistryError
+from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
+from dayfly.deploy import Change
+from dayfly.errors import InvalidOption
 from dayfly.fingerprint import Fingerprint
 from dayfly.log import TenantLogs, logger
+from dayfly.operator import Operator
 from dayfly.registry import Actor, Registry
 from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
@@ -33,6 +34,11 @@ app = typer.Typer()
 
 THREADS_MAX = 64
 """As in the core."""
+
+PORT_MAX = 65_535
+
+WATCH = Actor("watch")
+"""Who it was that changed a tenant because its directory changed."""
 
 
 @app.command("serve")
@@ -61,6 +67,12 @@ def serve_command(
     paranoid_every: Annotated[
         int, typer.Option(metavar="N", min=0, help="Check one restore in N; 0: none; 1: each, which is slow.")
     ] = 0,
+    admin: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve the admin API there too; it takes tokens.")
+    ] = None,
+    admin_name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A host name by which the admin API is called there.")
+    ] = None,
 ) -> None:
     """Deploy the tenant directories and serve them, with those deployed before, until SIGTERM or Ctrl-C.
 
@@ -74,6 +86,9 @@ def serve_command(
         unix_paths=tuple(_unix_path(address) for address in listen or ()),
         trusted_proxies=tuple(trusted_proxy or ()),
         baseline_path=baseline_path,
+    )
+    admin_options = AdminOptions(
+        data_dir, None if admin is None else _address(admin), frozenset(name.lower() for name in admin_name or ())
     )
     places = directories or []
     tenants = _tenants(expanded(places))
@@ -90,42 +105,26 @@ def serve_command(
             )
         )
         with closing(TenantLogs(registry.log_directory)) as logs:
-            site = _Site(make_workshop(index), registry, core, logs)
-            watcher = Watcher(places, site)
-            _deploy_all(tenants, site, watcher)
-            with watcher.running() if watch else nullcontext():
-                server.serve(core, options, logs, _say_ready)
+            operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
+            watcher = Watcher(places, _Watched(operator))
+            _deploy_all(tenants, operator, watcher)
+            with serving(operator, admin_options), watcher.running() if watch else nullcontext():
+                server.serve(core, options, logs, lambda host, port: _say_ready(operator, host, port))
 
 
 @dataclass(frozen=True)
-class _Site:
-    """What a deploy needs, at the start and while directories are watched."""
+class _Watched:
+    """What the watcher does to the tenants whose directories it watches."""
 
-    workshop: Workshop
-    registry: Registry
-    core: Core
-    logs: TenantLogs
+    operator: Operator
 
     def deploy(self, tenant: Tenant, source: Path | Source) -> None:
         """Deploy a directory, or what was read of it."""
-        deployed = deploy(tenant, source, workshop=self.workshop, registry=self.registry, core=self.core)
-        self.logs.write_init(tenant.name, deployed.release.digest, deployed.init_log)
-        say_captured(tenant.name, deployed.snapshot)
-        _say_live(deployed)
+        self.operator.deploy(tenant, source, Change(WATCH))
 
     def remove(self, name: str) -> None:
         """Have a tenant serve nothing, now and after the next start; what it has in the data directory stays."""
-        self.registry.withdraw(name, by=Actor("watch"), why="its directory is gone")
-        self.core.retire(name)
-
-    def resume(self, name: str) -> bool:
-        """Resume one tenant; a damaged one is reported and does not keep the others from serving."""
-        try:
-            resume(name, workshop=self.workshop, registry=self.registry, core=self.core)
-        except RegistryError as error:
-            logger.error("%s", error)
-            return False
-        return True
+        self.operator.withdraw(name, Change(WATCH, "its directory is gone"))
 
 
 def _unix_path(address: str) -> str:
@@ -157,31 +156,27 @@ def _tenants(directories: list[Path]) -> dict[str, tuple[Tenant, Path]]:
     return tenants
 
 
-def _deploy_all(tenants: dict[str, tuple[Tenant, Path]], site: _Site, watcher: Watcher) -> None:
+def _deploy_all(tenants: dict[str, tuple[Tenant, Path]], operator: Operator, watcher: Watcher) -> None:
     """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
     for tenant, directory in tenants.values():
         with suppress(OSError):  # the deploy says it better
             watcher.adopt(directory, tenant.name, Fingerprint.of(directory))
-        site.deploy(tenant, directory)
-    others = [name for name in site.registry.names() if name not in tenants]
-    resumed = [name for name in others if site.resume(name)]
+        operator.deploy(tenant, directory, Change())
+    resumed = operator.resume(except_for=tenants)
     if not tenants and not resumed:
-        raise RegistryError("no tenant to serve; name a tenant directory: dayfly serve DIR")
+        logger.warning("no tenant to serve yet; deploy one: dayfly deploy DIR")
 
 
-def _say_live(deployed: Deployed) -> None:
-    release = deployed.release
-    what = "unchanged" if deployed.unchanged else "live"
-    logger.info(
-        "%s: release %s %s, tier `%s` (%s)",
-        release.tenant.name,
-        release.digest[:12],
-        what,
-        release.tenant.tier,
-        deployed.steps,
-    )
+def _address(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT`; the host may be an IPv6 address in brackets."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > PORT_MAX:
+        raise InvalidOption(f"--admin cannot be `{text}`; allowed: HOST:PORT, port 0 for any free one")
+    return host, int(port)
 
 
-def _say_ready(host: str, port: int) -> None:
+def _say_ready(operator: Operator, host: str, port: int) -> None:
     """Print the one line that scripts wait for."""
+    operator.say_ready()
     print(f"serving http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)

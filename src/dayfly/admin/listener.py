@@ -1,0 +1,197 @@
+"""Where the admin API is served: a socket in the data directory, maybe an address too, and one thread for both."""
+
+import asyncio
+import errno
+import os
+import secrets
+import socket
+import stat
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dayfly import durable
+from dayfly.admin.address import SOCKET_NAME, reachable
+from dayfly.admin.app import create_app
+from dayfly.admin.problem import Problem, response
+from dayfly.errors import AddressInUse, InvalidOption, SystemRefused
+from dayfly.log import logger
+from dayfly.operator import Operator
+
+CONNECTIONS_MAX = 256
+"""Open at once; one more is closed."""
+
+HEAD_SECONDS = 10.0
+"""How long a connection may take until it has sent its first request's head."""
+
+IDLE_SECONDS = 60
+"""How long a connection may be without a request."""
+
+DRAIN_SECONDS = 10
+"""How long requests in flight may take when the server stops."""
+
+_CREDENTIALS = struct.Struct("3i")
+"""Process, user and group at the other end (unix(7), SO_PEERCRED)."""
+
+
+@dataclass(frozen=True)
+class AdminOptions:
+    """Where the admin API listens."""
+
+    directory: Path
+    """The data directory; `admin.sock` is made in it."""
+    address: tuple[str, int] | None = None
+    """Host and port to listen on too; there a token is needed. Port 0 lets the system choose."""
+    names: frozenset[str] = frozenset()
+    """By which it may be called there, besides addresses and `localhost`."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where it listens."""
+
+    socket: Path
+    url: str | None
+
+
+class _Protocol(H11Protocol):
+    """A connection that knows who is at its other end, and does not wait for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Look at the other end; close what is too much."""
+        super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        if connection.family == socket.AF_UNIX:
+            self.client = _credentials(connection)
+        self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        if len(self.connections) > CONNECTIONS_MAX:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._head.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        first: object = self.cycle
+        if first is None:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, or has too long a head, in the form of all refusals."""
+        answer = response(Problem(400, "request", f"{msg} It is not HTTP/1.1, or its head is too long"), "none")
+        fields = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in answer.raw_headers)
+        head = f"HTTP/1.1 400 Bad Request\r\n{fields}connection: close\r\n\r\n"
+        self.transport.write(head.encode() + bytes(answer.body))
+        self.transport.close()
+
+
+def _credentials(connection: socket.socket) -> tuple[str, int]:
+    """Return user and process at the other end, as the kernel noted them when it connected."""
+    octets = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, _ = _CREDENTIALS.unpack(octets)
+    return f"unix:{user}", process
+
+
+@contextmanager
+def serving(operator: Operator, options: AdminOptions) -> Iterator[Listening]:
+    """Serve the admin API while the block runs. Raises SystemRefused, AddressInUse or InvalidOption before it."""
+    with ExitStack() as stack:
+        path = options.directory / SOCKET_NAME
+        sockets = [stack.enter_context(_listening_file(path))]
+        url = None
+        if options.address:
+            sockets.append(stack.enter_context(_listening_address(*options.address)))
+            host, port = sockets[-1].getsockname()[:2]
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        stack.enter_context(_running(operator, options, sockets))
+        logger.info("admin API on %s", f"{path} and {url}" if url else path)
+        yield Listening(path, url)
+
+
+@contextmanager
+def _running(operator: Operator, options: AdminOptions, sockets: list[socket.socket]) -> Iterator[None]:
+    names = options.names | ({options.address[0].lower()} if options.address else set())
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(operator, hosts=names),
+            http=_Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    thread = threading.Thread(target=server.run, args=(sockets,), name="admin")
+    thread.start()
+    try:
+        yield
+    finally:
+        operator.hang_up()
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def _listening_file(path: Path) -> Iterator[socket.socket]:
+    """Listen on a socket in the file system that is its owner's only; what stands there is replaced at once."""
+    _check_owner(path.parent)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with listener:
+        try:
+            # Before it has a name: bind() gives the file the mode that the socket has.
+            os.fchmod(listener.fileno(), 0o600)
+            with reachable(aside) as address:
+                listener.bind(address)
+            listener.listen()
+            mine = aside.lstat().st_ino
+            aside.rename(path)
+        except OSError as error:
+            raise SystemRefused(durable.refusal(f"`{path}`", error, "data directory with --data-dir")) from None
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if path.lstat().st_ino == mine:
+                    path.unlink()
+
+
+def _check_owner(directory: Path) -> None:
+    """Refuse a directory in which somebody else could put a socket of theirs in the place of ours."""
+    facts = directory.stat()
+    if facts.st_uid not in {os.geteuid(), 0}:
+        raise SystemRefused(
+            f"data directory `{directory}` belongs to user {facts.st_uid}; run as that user or choose another "
+            "with --data-dir"
+        )
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SystemRefused(
+            f"data directory `{directory}` may be written to by others; take that away (chmod go-w) or choose another "
+            "with --data-dir"
+        )
+
+
+@contextmanager
+def _listening_address(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUse(f"{host}:{port} is in use; choose another one for --admin") from None
+        raise InvalidOption(f"--admin cannot be `{host}:{port}`: {error.strerror or error}") from None
+    with listener:
+        yield listener

@@ -1,0 +1,411 @@
+"""What may be done to a running server: `Operator`, which the admin API, the watcher and the command line share.
+
+Every change is the same three steps: it is recorded durably, what is recorded is published, and the answer says what is
+recorded now. A change that fails leaves what was there, recorded and serving.
+"""
+
+import threading
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dayfly.config import CONFIG_NAME, Limits, Tenant, Tier
+from dayfly.core import Core
+from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, resume
+from dayfly.errors import ConfigError, Conflict, DayflyError, RegistryError
+from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
+from dayfly.registry import Actor, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
+from dayfly.toolchain import Source
+
+SOURCE = "source.tar"
+"""The file of a release that holds what it was made from."""
+
+
+@dataclass(frozen=True)
+class ReleaseName:
+    """A release in two words."""
+
+    digest: str
+    number: int
+
+
+@dataclass(frozen=True)
+class CanaryState:
+    """A release that gets a share of the requests."""
+
+    digest: str
+    number: int
+    share: float
+
+
+@dataclass(frozen=True)
+class TenantState:
+    """What is recorded of a tenant. Without a release, it has secrets, limits or variables for its first one."""
+
+    name: str
+    revision: int
+    tier: Tier | None
+    hosts: tuple[str, ...]
+    paths: tuple[str, ...]
+    release: ReleaseName | None
+    canary: CanaryState | None
+    limits: Limits | None
+    """As they hold: the operator's word over dayfly.toml."""
+    environment: dict[str, str]
+    """As it holds."""
+    secrets: dict[str, bool]
+    """Names of those that dayfly.toml asks for or that are kept, and whether there is a value."""
+    failure: str
+    """Why it does not serve, although it should; empty if it does."""
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the operator has said over a tenant's dayfly.toml."""
+
+    limits: dict[str, int]
+    environment: dict[str, str]
+    revision: int
+    """The tenant's."""
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """What came of a deploy."""
+
+    tenant: str
+    revision: int
+    release: ReleaseName
+    unchanged: bool
+    """It was recorded before: nothing was built."""
+    canary: float | None
+    """The share of the requests that it gets; None: all."""
+    steps_ms: dict[str, float]
+    total_ms: float
+    log: tuple[str, ...]
+    """What the program logged while it was loaded."""
+    warnings: tuple[str, ...]
+
+
+class Operator:
+    """One registry, one workshop and one core, and what may be done with them; by any thread. Raises DayflyError."""
+
+    def __init__(self, *, registry: Registry, workshop: Workshop, core: Core, logs: TenantLogs) -> None:
+        self._registry = registry
+        self._workshop = workshop
+        self._core = core
+        self._logs = logs
+        self._guard = threading.Lock()
+        self._turns: dict[str, _Turn] = {}
+        self._is_ready = False
+        self._failures: dict[str, str] = {}
+
+    # Releases
+
+    def deploy(self, tenant: Tenant, source: Path | Source, change: Change) -> DeployReport:
+        """Make a source the release of its tenant, as `dayfly.deploy` tells it; the old one serves until the swap.
+
+        Blocks for as long as a compiler takes.
+        """
+        with self._turn(tenant.name):
+            deployed = self._deploy(tenant, source, change)
+        return self._report(deployed, change)
+
+    def deploy_sent(self, name: str, source: Source, change: Change) -> DeployReport:
+        """Deploy what somebody sent for a tenant; it says itself what the tenant is to be."""
+        tenant = Tenant.of(source.files.get(CONFIG_NAME, b""), source.directory)
+        if tenant.name != name:
+            raise ConfigError(
+                f"the source is for tenant `{tenant.name}`, and was sent for `{name}`; correct `name` in {CONFIG_NAME}",
+                field="name",
+            )
+        return self.deploy(tenant, source, change)
+
+    def activate(self, name: str, release: str | int | None, change: Change) -> TenantState:
+        """Make a recorded release of a tenant the current one: by number or digest; None: the one before."""
+        with self._changing(name):
+            self._registry.activate(name, release, **_terms(change))
+        return self.tenant(name)
+
+    def set_canary(self, name: str, share: float, change: Change) -> TenantState:
+        """Change the share of the requests that a tenant's canary gets."""
+        with self._changing(name):
+            canary = self._registry.canary(name)
+            if canary is None:
+                raise Conflict(f"tenant `{name}` has no canary; deploy one: dayfly deploy --canary 10%")
+            self._registry.set_canary(name, canary.release.number, share, **_terms(change))
+        return self.tenant(name)
+
+    def promote(self, name: str, change: Change) -> TenantState:
+        """Make a tenant's canary its current release."""
+        with self._changing(name):
+            self._registry.promote(name, **_terms(change))
+        return self.tenant(name)
+
+    def abort(self, name: str, change: Change) -> TenantState:
+        """Take a tenant's canary away; the current release gets all requests again."""
+        with self._changing(name):
+            self._registry.abort(name, **_terms(change))
+        return self.tenant(name)
+
+    def releases(self, name: str) -> list[ReleaseRow]:
+        """Return the releases of a tenant, the newest first."""
+        return self._registry.releases_of(name)
+
+    def history(self, name: str, limit: int, before: int | None = None) -> list[Event]:
+        """Return what was done to a tenant, also to one that is removed, the newest first.
+
+        `before`: only what has a lower number.
+        """
+        return self._registry.history(name, limit, before)
+
+    # Tenants
+
+    def tenants(self) -> list[TenantState]:
+        """Return all tenants, sorted by name."""
+        return list(map(self._state, self._registry.tenants()))
+
+    def tenant(self, name: str) -> TenantState:
+        """Return one tenant."""
+        return self._state(self._registry.tenant(name))
+
+    def remove(self, name: str, change: Change) -> None:
+        """Take a tenant away, with its secrets; requests in flight are finished."""
+        with self._turn(name):
+            serves = self._registry.tenant(name).current is not None and name not in self._failures
+            self._registry.remove(name, **_terms(change))
+            self._failures.pop(name, None)
+            if serves:
+                self._core.retire(name)
+        logger.info("%s: removed by %s", name, change.by.name)
+
+    def withdraw(self, name: str, change: Change) -> None:
+        """Have a tenant serve nothing, now and after the next start; its releases, secrets and limits stay."""
+        with self._turn(name):
+            self._registry.withdraw(name, by=change.by, why=change.why)
+            if self._failures.pop(name, None) is None:
+                self._core.retire(name)
+
+    def overrides(self, name: str) -> Overrides:
+        """Return what the operator has said over a tenant's dayfly.toml."""
+        recorded = self._registry.tenant(name)
+        return Overrides(dict(recorded.limits), dict(recorded.environment), recorded.revision)
+
+    def override(
+        self,
+        name: str,
+        change: Change,
+        *,
+        limits: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> TenantState:
+        """Say which limits and variables hold, whatever dayfly.toml says. None: as before; empty: none.
+
+        Memory and variables are part of a release, so the source of the current one is deployed again. If that fails,
+        what was said before holds.
+        """
+        with self._turn(name):
+            before = self.overrides(name)
+            self._registry.override(name, limits=limits, environment=environment, **_terms(change))
+            try:
+                self._deploy_again(name, change)
+            except DayflyError:
+                self._registry.override(
+                    name,
+                    limits=before.limits,
+                    environment=before.environment,
+                    by=change.by,
+                    why="taken back: the release could not be made",
+                )
+                raise
+        return self.tenant(name)
+
+    def secrets(self, name: str) -> dict[str, bool]:
+        """Return the names of the secrets that a tenant asks for or has, and whether there is a value."""
+        return self.tenant(name).secrets
+
+    def set_secret(self, name: str, variable: str, value: str | None, change: Change) -> int:
+        """Give a tenant the value of a secret, or take it away (None); return the tenant's revision.
+
+        The program has it from the next request on. The tenant may be one that is yet to be deployed.
+        """
+        with self._changing(name):
+            return self._registry.set_secret(name, variable, value, **_terms(change))
+
+    # Tokens
+
+    def grant(self, token: str) -> Grant | None:
+        """Say what a token allows, None if it is not valid."""
+        return self._registry.grant(token)
+
+    def tokens(self) -> list[TokenRow]:
+        """Return all tokens, without what they are."""
+        return self._registry.tokens()
+
+    def issue_token(
+        self, scopes: Sequence[str], *, note: str, expires_s: float | None, by: Actor
+    ) -> tuple[TokenRow, str]:
+        """Make a token. It is never seen again."""
+        row, token = self._registry.issue_token(scopes, by=by, note=note, expires_s=expires_s)
+        logger.info("token %s for %s issued by %s", row.id, ", ".join(scopes), by.name)
+        return row, token
+
+    def revoke_token(self, token_id: str, *, by: Actor) -> None:
+        """Make a token invalid, now and for ever."""
+        self._registry.revoke_token(token_id, by=by)
+        logger.info("token %s revoked by %s", token_id, by.name)
+
+    # What happens
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counters of all threads and tenants since the start."""
+        return self._core.stats()
+
+    def tail(self, name: str, lines: int) -> list[LogLine]:
+        """Return the last lines of a tenant's log, the oldest first."""
+        self._registry.tenant(name)
+        return self._logs.tail(name, lines)
+
+    @contextmanager
+    def subscribed(self, name: str | None, wake: Callable[[], None]) -> Iterator[Subscription]:
+        """Have the log lines of a tenant, or of all, as they come; any thread calls `wake` when there are some."""
+        subscription = self._logs.subscribe(name, wake)
+        try:
+            yield subscription
+        finally:
+            self._logs.unsubscribe(subscription)
+
+    @property
+    def subscribers(self) -> int:
+        """How many have log lines as they come."""
+        return self._logs.readers
+
+    def resume(self, *, except_for: Container[str] = ()) -> int:
+        """Publish all tenants as they are recorded; return how many serve.
+
+        A damaged one is reported, and does not keep the others from serving.
+        """
+        names = [recorded.name for recorded in self._registry.tenants() if recorded.current or recorded.broken]
+        return sum(self._resume(name) for name in names if name not in except_for)
+
+    def _resume(self, name: str) -> bool:
+        try:
+            self._publish(name)
+        except RegistryError as error:
+            logger.error("%s", error)
+            self._failures[name] = str(error)
+            return False
+        return True
+
+    def say_ready(self) -> None:
+        """Note that requests are answered."""
+        self._is_ready = True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are answered."""
+        return self._is_ready
+
+    def hang_up(self) -> None:
+        """Note that requests are not answered much longer, and let go of those who wait for log lines."""
+        self._is_ready = False
+        self._logs.hang_up()
+
+    # How
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        """Change one tenant; who else wants to must wait, so that what is published last is what was recorded last."""
+        with self._guard:
+            turn = self._turns.setdefault(name, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._guard:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._turns[name]
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        """Record a change inside; then it is published."""
+        with self._turn(name):
+            yield
+            self._publish(name)
+
+    def _publish(self, name: str) -> None:
+        resume(name, workshop=self._workshop, registry=self._registry, core=self._core)
+        self._failures.pop(name, None)
+
+    def _deploy(self, tenant: Tenant, source: Path | Source, change: Change) -> Deployed:
+        deployed = deploy(
+            tenant, source, workshop=self._workshop, registry=self._registry, core=self._core, change=change
+        )
+        self._failures.pop(tenant.name, None)
+        return deployed
+
+    def _deploy_again(self, name: str, change: Change) -> None:
+        """Deploy the source that the current release holds, if there is one."""
+        if current := self._registry.current(name):
+            source = Source.unpack(Path(name), (current.directory / SOURCE).read_bytes())
+            self._deploy(current.tenant, source, Change(change.by, change.why or "limits or variables were changed"))
+
+    def _state(self, recorded: Recorded) -> TenantState:
+        name, current, canary = recorded.name, recorded.current, recorded.canary
+        effective = self._registry.effective(current.tenant) if current else None
+        known = self._registry.secret_names(name)
+        return TenantState(
+            name=name,
+            revision=recorded.revision,
+            tier=effective.tier if effective else None,
+            hosts=effective.hosts if effective else (),
+            paths=effective.paths if effective else (),
+            release=ReleaseName(current.digest, current.number) if current else None,
+            canary=CanaryState(canary.release.digest, canary.release.number, canary.share) if canary else None,
+            limits=effective.limits if effective else None,
+            environment=dict(effective.environment if effective else recorded.environment),
+            secrets={
+                variable: variable in known for variable in sorted({*(effective.secrets if effective else ()), *known})
+            },
+            failure=recorded.broken or self._failures.get(name, ""),
+        )
+
+    def _report(self, deployed: Deployed, change: Change) -> DeployReport:
+        """Tell the operator's log and the caller."""
+        release = deployed.release
+        name, warnings = release.tenant.name, tuple(captured(deployed.snapshot))
+        self._logs.write_init(name, release.digest, deployed.init_log)
+        for warning in warnings:
+            logger.warning("%s: %s", name, warning)
+        what = "unchanged" if deployed.unchanged else "live"
+        logger.info(
+            "%s: release %s %s, tier `%s` (%s)", name, release.digest[:12], what, release.tenant.tier, deployed.steps
+        )
+        return DeployReport(
+            tenant=name,
+            revision=release.revision,
+            release=ReleaseName(release.digest, release.number),
+            unchanged=deployed.unchanged,
+            canary=change.canary,
+            steps_ms={step: round(seconds * 1e3, 3) for step, seconds in deployed.steps.seconds.items()},
+            total_ms=round(deployed.steps.total_ms, 3),
+            log=tuple(f"{LEVELS[level]}: {text}" for level, text in deployed.init_log),
+            warnings=warnings,
+        )
+
+
+@dataclass
+class _Turn:
+    """Whose turn it is to change a tenant, and how many want to."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    wanted: int = 0
+
+
+def _terms(change: Change) -> dict[str, Any]:
+    """Return what the registry wants to know of a change."""
+    return {"by": change.by, "why": change.why, "expected_revision": change.expected_revision}

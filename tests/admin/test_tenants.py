@@ -1,0 +1,218 @@
+"""What is asked of the admin API about tenants, and what becomes of it."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from dayfly.core import Rehearsed, Snapshot
+from dayfly.errors import InitFailed
+from tests.admin.conftest import TAR, House, bundle, problem
+
+
+def test_a_deploy_serves_and_is_told(house: House) -> None:
+    """With steps and times; what is recorded is published before the answer."""
+    answer = house.deploy()
+    assert answer.status_code == 201, answer.text
+    report = answer.json()
+    assert report["tenant"] == "shop"
+    assert report["release"]["number"] == 1
+    assert not report["unchanged"]
+    assert {"build", "freeze", "write", "record", "publish"} <= set(report["steps_ms"])
+    assert answer.headers["ETag"] == f'"{report["revision"]}"'
+    assert house.core.published["shop"][1].name == report["release"]["digest"]
+    assert house.deploy().json()["unchanged"]
+
+
+def test_a_tenant_is_shown(shop: House) -> None:
+    """In a list and alone, with its tag."""
+    state = shop.ask("GET", "/v1/tenants/shop")
+    assert shop.ask("GET", "/v1/tenants").json() == [state.json()]
+    assert state.json()["hosts"] == ["shop.localhost"]
+    assert state.json()["limits"]["cpu_ns_max"] == 50_000_000
+    assert state.headers["ETag"] == f'"{state.json()["revision"]}"'
+
+
+def test_a_release_can_be_gone_back_to(shop: House) -> None:
+    """To the one before, by number and by digest; the program that answers is that one."""
+    first = shop.core.published["shop"][1].name
+    second = shop.deploy(text="2").json()["release"]["digest"]
+    assert shop.core.published["shop"][1].name == second
+    answer = shop.ask("POST", "/v1/tenants/shop/rollback", params={"why": "it was better"})
+    assert answer.json()["release"] == {"digest": first, "number": 1}
+    assert shop.core.published["shop"][1].name == first
+    for wanted in (2, second, second[:12]):
+        shop.ask("POST", "/v1/tenants/shop/activate", json={"release": 1})
+        assert shop.ask("POST", "/v1/tenants/shop/activate", json={"release": wanted}).status_code == 200
+        assert shop.core.published["shop"][1].name == second
+    rows = shop.ask("GET", "/v1/tenants/shop/releases").json()
+    assert [(row["number"], row["is_current"]) for row in rows] == [(2, True), (1, False)]
+    history = shop.ask("GET", "/v1/tenants/shop/history", params={"limit": 8}).json()
+    assert history[-1]["what"] == "deploy"
+    assert ("it was better", "local") in [(event["why"], event["by"]) for event in history]
+    problem(shop.ask("POST", "/v1/tenants/shop/activate", json={"release": 9}), 404, "not_found", "release")
+
+
+def test_a_tenant_is_taken_away(shop: House) -> None:
+    """With its secrets; then there is none, and nothing answers."""
+    problem(shop.ask("DELETE", "/v1/tenants/shop"), 428, "precondition", "If-Match")
+    assert shop.ask("DELETE", "/v1/tenants/shop", headers=shop.tag()).status_code == 204
+    assert shop.core.published == {}
+    problem(shop.ask("GET", "/v1/tenants/shop"), 404, "not_found", "tenant")
+    problem(shop.ask("DELETE", "/v1/tenants/shop", headers={"If-Match": "*"}), 404, "not_found", "tenant")
+
+
+def test_limits_hold_over_the_configuration(shop: House) -> None:
+    """Of the running program too; those that are left out are as dayfly.toml says."""
+    answer = shop.ask("PUT", "/v1/tenants/shop/limits", json={"cpu_ns_max": "20 ms"}, headers=shop.tag())
+    assert answer.json()["limits"]["cpu_ns_max"] == 20_000_000
+    assert shop.core.published["shop"][0].limits.cpu_ns_max == 20_000_000
+    assert shop.ask("GET", "/v1/tenants/shop/limits").json() == {"cpu_ns_max": 20_000_000}
+    shop.deploy(text="2")
+    assert shop.core.published["shop"][0].limits.cpu_ns_max == 20_000_000
+    shop.ask("PUT", "/v1/tenants/shop/limits", json={}, headers=shop.tag())
+    assert shop.core.published["shop"][0].limits.cpu_ns_max == 50_000_000
+
+
+def test_what_cannot_be_made_is_not_said(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If no release can be made with new limits, the old ones hold, and the old release serves."""
+    before = shop.core.published["shop"]
+
+    def fail(*_: object) -> Snapshot:
+        raise InitFailed("on_init raised MemoryError")
+
+    monkeypatch.setattr(shop.core, "freeze", fail)
+    answer = shop.ask("PUT", "/v1/tenants/shop/limits", json={"memory_bytes_max": 65536}, headers=shop.tag())
+    problem(answer, 422, "init")
+    assert shop.ask("GET", "/v1/tenants/shop/limits").json() == {}
+    assert shop.core.published["shop"] == before
+    answer = shop.ask("PUT", "/v1/tenants/shop/environment", json={"A": "1"}, headers=shop.tag())
+    assert "`environment` is for tier `python`" in problem(answer, 422, "config")["detail"]
+    assert shop.ask("GET", "/v1/tenants/shop/environment").json() == {}
+
+
+def test_a_secret_is_never_answered(shop: House) -> None:
+    """It is given, listed by name, used, and taken away."""
+    value = "hunter2-" * 5
+    assert shop.ask("PUT", "/v1/tenants/shop/secrets/API_KEY", json={"value": value}).status_code == 204
+    for path in ("", "/secrets", "/history", "/releases"):
+        answer = shop.ask("GET", f"/v1/tenants/shop{path}")
+        assert answer.status_code == 200
+        assert value not in answer.text
+    assert shop.ask("GET", "/v1/tenants/shop/secrets").json() == {"API_KEY": True}
+    assert shop.registry.secrets("shop") == {"API_KEY": value}
+    assert shop.ask("DELETE", "/v1/tenants/shop/secrets/API_KEY").status_code == 204
+    problem(shop.ask("DELETE", "/v1/tenants/shop/secrets/API_KEY"), 404, "not_found", "variable")
+
+
+def test_a_canary_is_promoted_or_not(shop: House) -> None:
+    """It is recorded beside the current release, and becomes it or goes away."""
+    first = shop.ask("GET", "/v1/tenants/shop").json()["release"]
+    problem(shop.ask("PUT", "/v1/tenants/shop/canary", json={"share": 0.5}), 409, "conflict")
+    report = shop.deploy(text="2", params={"canary": "0.1"}).json()
+    assert report["canary"] == 0.1
+    state = shop.ask("GET", "/v1/tenants/shop").json()
+    assert state["release"] == first
+    assert state["canary"] == {**report["release"], "share": 0.1}
+    assert shop.ask("PUT", "/v1/tenants/shop/canary", json={"share": 0.5}).json()["canary"]["share"] == 0.5
+    assert shop.ask("DELETE", "/v1/tenants/shop/canary").json()["canary"] is None
+    problem(shop.ask("POST", "/v1/tenants/shop/canary/promote"), 409, "conflict")
+    shop.deploy(text="3", params={"canary": "1"})
+    promoted = shop.ask("POST", "/v1/tenants/shop/canary/promote").json()
+    assert (promoted["release"]["number"], promoted["canary"]) == (3, None)
+    assert shop.core.published["shop"][1].name == promoted["release"]["digest"]
+
+
+CHANGES: list[tuple[str, str, dict[str, Any]]] = [
+    ("PUT", "limits", {"json": {"queue_max": 2}}),
+    ("PUT", "environment", {"json": {}}),
+    ("POST", "activate", {"json": {"release": 1}}),
+    ("POST", "rollback", {}),
+    ("PUT", "secrets/KEY", {"json": {"value": "x"}}),
+    ("POST", "deploys", {"content": bundle("shop", "3"), "headers": TAR}),
+    ("DELETE", "", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "options"), CHANGES, ids=[f"{change[0]} {change[1]}" for change in CHANGES])
+def test_a_change_that_comes_too_late_changes_nothing(
+    shop: House, method: str, path: str, options: dict[str, Any]
+) -> None:
+    """Somebody else was faster: 412, and all is as they left it. With the tag of now it works."""
+    stale = shop.tag()
+    shop.deploy(text="2")
+    before = (shop.ask("GET", "/v1/tenants/shop").json(), shop.core.published["shop"])
+    place = f"/v1/tenants/shop/{path}".rstrip("/")
+    headers = options.get("headers", {})
+    answer = shop.ask(method, place, **{**options, "headers": {**headers, **stale}})
+    problem(answer, 412, "conflict", "If-Match")
+    assert (shop.ask("GET", "/v1/tenants/shop").json(), shop.core.published["shop"]) == before
+    problem(shop.ask(method, place, **{**options, "headers": {**headers, "If-Match": "yesterday"}}), 422, "request")
+    assert shop.ask(method, place, **{**options, "headers": {**headers, **shop.tag()}}).is_success
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "status"),
+    [
+        ({"content": bundle("shop", "2", 'tier = "wasm"\nhosts = ["a..b"]\n')}, "config", 422),
+        ({"content": bundle("shop", "2", "tier = ")}, "config", 422),
+        ({"content": bundle("shop", "2", 'tier = "wasm"\nnew = 1\n')}, "config", 422),
+        ({"content": bundle("other", "2", 'tier = "wasm"\nname = "other"\n')}, "config", 422),
+        ({"content": bundle("shop", "2")[:700]}, "archive", 422),
+        ({"content": b""}, "archive", 422),
+        ({"content": bundle("shop"), "headers": {"Content-Type": "application/gzip"}}, "media_type", 415),
+        ({"content": bundle("shop"), "headers": {**TAR, "Content-Encoding": "gzip"}}, "media_type", 415),
+        ({"content": bundle("shop", "2"), "params": {"canary": "0"}}, "request", 422),
+        ({"content": bundle("shop", "2"), "params": {"canary": "nan"}}, "request", 422),
+        ({"content": bundle("shop", "2"), "params": {"why": "a\nb"}}, "request", 422),
+    ],
+)
+def test_a_deploy_that_is_refused_leaves_the_old_release(
+    shop: House, options: dict[str, Any], kind: str, status: int
+) -> None:
+    """Whatever is wrong with it; the refusal says what and where."""
+    before = (shop.ask("GET", "/v1/tenants/shop").json(), shop.core.published["shop"])
+    options = {"headers": TAR, **options}
+    content = problem(shop.ask("POST", "/v1/tenants/shop/deploys", **options), status, kind)
+    assert content["field"]
+    assert content["detail"]
+    assert (shop.ask("GET", "/v1/tenants/shop").json(), shop.core.published["shop"]) == before
+
+
+def test_a_host_has_one_owner(shop: House) -> None:
+    """Who comes second is told who came first."""
+    content = bundle("rival", "2", 'tier = "wasm"\nhosts = ["shop.localhost"]\n')
+    answer = shop.ask("POST", "/v1/tenants/rival/deploys", content=content, headers=TAR)
+    assert "tenant `shop`" in problem(answer, 409, "route_taken", "hosts")["detail"]
+    problem(shop.ask("GET", "/v1/tenants/rival"), 404, "not_found")
+
+
+def test_a_rehearsal_that_fails_is_told(shop: House) -> None:
+    """Nothing of the release is recorded."""
+    shop.core.answers["/broken"] = Rehearsed(500, "ZeroDivisionError")
+    config = 'tier = "wasm"\n[[sample_requests]]\npath = "/broken"\n'
+    answer = shop.ask("POST", "/v1/tenants/shop/deploys", content=bundle("shop", "2", config), headers=TAR)
+    assert "ZeroDivisionError" in problem(answer, 422, "rehearsal")["detail"]
+    assert len(shop.ask("GET", "/v1/tenants/shop/releases").json()) == 1
+
+
+def test_many_change_one_tenant_at_once(shop: House) -> None:
+    """What is published in the end is what is recorded in the end."""
+
+    async def story(client: httpx.AsyncClient) -> list[int]:
+        async def deploy(number: int) -> int:
+            path = "/v1/tenants/shop/deploys"
+            return (await client.post(path, content=bundle("shop", str(number)), headers=TAR)).status_code
+
+        async def roll_back() -> int:
+            return (await client.post("/v1/tenants/shop/rollback")).status_code
+
+        return await asyncio.gather(*(deploy(number) for number in range(10, 30)), *(roll_back() for _ in range(10)))
+
+    statuses = shop.run(story)
+    assert statuses[:20] == [201] * 20
+    assert set(statuses[20:]) <= {200, 404}
+    current = shop.registry.current("shop")
+    assert current is not None
+    assert shop.core.published["shop"][1] == current.directory
