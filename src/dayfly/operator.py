@@ -18,6 +18,7 @@ from dayfly.errors import ConfigError, Conflict, DayflyError, RegistryError
 from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
 from dayfly.registry import Actor, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
 from dayfly.toolchain import Source
+from dayfly.watch import Report
 
 SOURCE = "source.tar"
 """The file of a release that holds what it was made from."""
@@ -101,6 +102,7 @@ class Operator:
         self._turns: dict[str, _Turn] = {}
         self._is_ready = False
         self._failures: dict[str, str] = {}
+        self._watched: Callable[[], list[Report]] = list
 
     # Releases
 
@@ -262,6 +264,14 @@ class Operator:
     def stats(self) -> dict[str, Any]:
         """Return the counters of all threads and tenants since the start."""
         return self._core.stats()
+
+    def directories(self) -> list[Report]:
+        """Return the directories that are watched, and why what is in one is not live."""
+        return self._watched()
+
+    def watch_with(self, reports: Callable[[], list[Report]]) -> None:
+        """Have a watcher tell how its directories stand."""
+        self._watched = reports
 
     def tail(self, name: str, lines: int) -> list[LogLine]:
         """Return the last lines of a tenant's log, the oldest first."""

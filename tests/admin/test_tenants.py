@@ -1,6 +1,7 @@
 """What is asked of the admin API about tenants, and what becomes of it."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from dayfly.core import Rehearsed, Snapshot
 from dayfly.errors import InitFailed
+from dayfly.watch import Report
 from tests.admin.conftest import TAR, House, bundle, problem
 
 
@@ -32,6 +34,15 @@ def test_a_tenant_is_shown(shop: House) -> None:
     assert state.json()["hosts"] == ["shop.localhost"]
     assert state.json()["limits"]["cpu_ns_max"] == 50_000_000
     assert state.headers["ETag"] == f'"{state.json()["revision"]}"'
+
+
+def test_watched_directories_are_told(shop: House) -> None:
+    """With the reason why one is not live; a server without any has none."""
+    assert shop.ask("GET", "/v1/directories").json() == []
+    shop.operator.watch_with(lambda: [Report(Path("/srv/shop"), "shop", "app.py:1: refused")])
+    assert shop.ask("GET", "/v1/directories").json() == [
+        {"directory": "/srv/shop", "tenant": "shop", "problem": "app.py:1: refused"}
+    ]
 
 
 def test_a_release_can_be_gone_back_to(shop: House) -> None:

@@ -12,6 +12,7 @@ from dayfly.admin.guard import Guard
 from dayfly.admin.problem import Problem
 from dayfly.admin.route import CAREFUL, IF_MATCH, NEED, Operating, make_router, needs
 from dayfly.operator import Operator
+from dayfly.watch import Report
 
 DESCRIPTION = """\
 What an operator and the holders of tokens may ask of a running dayfly server.
@@ -43,6 +44,12 @@ def ready(operator: Operating) -> dict[str, str]:
 def stats(operator: Operating) -> dict[str, Any]:
     """Show the counters of all threads and tenants since the start."""
     return operator.stats()
+
+
+@service.get("/v1/directories", **needs(Need.READ))
+def list_directories(operator: Operating) -> list[Report]:
+    """List the tenant directories that the server watches, and why what is in one now is not live."""
+    return operator.directories()
 
 
 def create_app(operator: Operator, *, hosts: frozenset[str] = frozenset(), failures: Failures | None = None) -> Guard:

@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
 EXAMPLES = (
     "dayfly new shop --template api && cd shop && dayfly dev",
     "dayfly serve shop blog --port 8080 --data-dir /var/lib/dayfly",
+    "dayfly deploy shop --why 'new prices' && dayfly rollback shop",
     "dayfly secret set shop API_KEY < key.txt",
 )
 

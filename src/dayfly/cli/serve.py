@@ -107,6 +107,7 @@ def serve_command(
         with closing(TenantLogs(registry.log_directory)) as logs:
             operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
             watcher = Watcher(places, _Watched(operator))
+            operator.watch_with(watcher.reports)
             _deploy_all(tenants, operator, watcher)
             with serving(operator, admin_options), watcher.running() if watch else nullcontext():
                 server.serve(core, options, logs, lambda host, port: _say_ready(operator, host, port))
