@@ -148,6 +148,31 @@ pub struct Watch {
 mod tests {
     use super::*;
 
+    fn record(target: String) -> AccessRecord {
+        AccessRecord {
+            time_s: 0.0,
+            tenant: String::new(),
+            release: String::new(),
+            request_id: String::new(),
+            method: "GET".to_owned(),
+            target,
+            status: 200,
+            lane: Lane::Inline.name(),
+            cpu_ns: 0,
+            pages: 0,
+            reruns: 0,
+        }
+    }
+
+    #[test]
+    fn the_oldest_records_leave_for_newer_ones() {
+        let accesses = Accesses::default();
+        (0..RECORDS_MAX + 2).for_each(|number| drop(accesses.0.force_push(record(number.to_string()))));
+        let drained = accesses.drain();
+        assert_eq!((drained.len(), drained[0].target.as_str()), (RECORDS_MAX, "2"));
+        assert!(accesses.drain().is_empty());
+    }
+
     fn target(mount: &str, path: &str, query: &str) -> String {
         Asked::of(&Request { path, query, mount, ..Request::PLAIN }).target
     }
