@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -36,8 +37,14 @@ class Made:
     parent: str | None = None
     """Digest of the release that the image is a delta on."""
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the manifest: its name."""
+        return sha256(self.files[MANIFEST])
+
+    @cached_property
     def files(self) -> dict[str, bytes]:
-        """Lay it out."""
+        """How it is laid out: names and contents."""
         snapshot = self.snapshot
         manifest = {
             "abi": ABI_VERSION,
@@ -64,11 +71,12 @@ def write(releases: Path, made: Made, *, scratch: Path, sync_parent: bool = True
 
     Raises OSError.
     """
-    files = made.files()
-    directory = releases / sha256(files[MANIFEST])
+    files = made.files
+    directory = releases / made.digest
     while not _holds(directory, files):
         try:
             durable.write_directory(directory, files, scratch=scratch, sync_parent=sync_parent)
+            break
         except OSError as error:
             if error.errno not in durable.TAKEN:
                 raise

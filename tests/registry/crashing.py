@@ -86,6 +86,11 @@ def keeps_a_secret(house: House) -> None:
     house.open().set_secret("hello", "KEY", "new")
 
 
+def changes_the_key(house: House) -> None:
+    """Seal everything again."""
+    house.open().change_key()
+
+
 def removes(house: House) -> None:
     """Forget a tenant."""
     house.open().remove("hello")
@@ -97,7 +102,8 @@ def prunes(house: House) -> None:
 
 
 SCENARIOS: dict[str, Callable[[House], None]] = {
-    function.__name__: function for function in (deploys, rolls_back, tidies, opens, keeps_a_secret, removes, prunes)
+    function.__name__: function
+    for function in (deploys, rolls_back, tidies, opens, keeps_a_secret, changes_the_key, removes, prunes)
 }
 
 

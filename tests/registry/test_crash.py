@@ -59,6 +59,7 @@ TEMPLATES = {
     "first-start": "opens",
     "import": "opens",
     "first-secret": "keeps_a_secret",
+    "new-key": "changes_the_key",
     "removal": "removes",
     "prune": "prunes",
 }
@@ -113,6 +114,8 @@ class Laboratory:
             house.deploy("old")
             if name == "rollback":
                 house.open().tidy()
+            if name == "new-key":
+                house.open().set_secret("hello", "KEY", "old")
         house.close()
 
     def run(self, template: str, injection: str | None) -> tuple[Path, Outcome]:

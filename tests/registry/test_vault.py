@@ -114,6 +114,32 @@ def test_a_value_opens_only_where_it_belongs(tmp_path: Path, statement: str) -> 
         assert registry.secrets("hello") == {"A": "3", "B": "2"}
 
 
+def test_the_key_can_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a new one of the data directory, or to one that stands elsewhere; all secrets at once."""
+    with Registry.open(tmp_path) as registry:
+        with pytest.raises(RegistryError, match=r"the key that the secrets are sealed with is missing"):
+            registry.change_key()
+        for tenant, variable in (("one", "A"), ("one", "B"), ("two", "A")):
+            registry.set_secret(tenant, variable, f"{tenant} {variable}")
+        old = (tmp_path / "key").read_bytes()
+        registry.change_key(why="it was seen")
+        assert (tmp_path / "key").read_bytes() != old
+        assert registry.secrets("one") == {"A": "one A", "B": "one B"}
+    with Registry.open(tmp_path) as registry:
+        assert registry.secrets("two") == {"A": "two A"}
+        assert [event.why for event in registry.history(limit=1)] == ["it was seen"]
+        registry.change_key(Key.parse(OTHER, "the test"))
+        assert registry.secrets("two") == {"A": "two A"}
+    with pytest.raises(RegistryError, match=r"the key is not the one"):
+        Registry.open(tmp_path)
+    monkeypatch.setenv("DAYFLY_KEY", OTHER)
+    with Registry.open(tmp_path) as registry:
+        assert registry.secrets("one") == {"A": "one A", "B": "one B"}
+        with pytest.raises(RegistryError, match=r"the key does not stand in the data directory; say which one"):
+            registry.change_key()
+    assert sorted(place.name for place in tmp_path.glob("key*")) == ["key"]
+
+
 def test_one_value_is_never_sealed_twice_alike() -> None:
     """A nonce is drawn each time."""
     key = Key(bytes(32))

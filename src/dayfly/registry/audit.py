@@ -47,7 +47,7 @@ class Event:
     at: datetime
     by: str
     what: str
-    """One of `deploy activate canary promote abort withdraw remove secret override token revoke import`."""
+    """One of `deploy activate canary promote abort withdraw remove secret override token revoke key import`."""
     tenant: str | None
     release: str | None
     """Digest of the release that it is about."""

@@ -182,8 +182,11 @@ def _schema(connection: Connection) -> str | None:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(pragma).close()
+    said = [connection.execute(pragma).fetchone() for pragma in _PRAGMAS]
+    if said[0] != ("wal",):
+        raise RegistryError(
+            "the registry cannot be on this file system, where SQLite has no shared memory; choose another"
+        )
 
 
 def _begin_sqlite(connection: Connection) -> None:

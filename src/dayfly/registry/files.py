@@ -83,8 +83,7 @@ class Files:
 
     def write(self, made: Made) -> Path:
         """Write a release; return its directory. Its entry survives a crash only when `releases` is synced."""
-        files = made.files()
-        self.hold(release.sha256(files[release.MANIFEST]))
+        self.hold(made.digest)
         directory = release.write(self.releases, made, scratch=self.scratch, sync_parent=False)
         self._measure(directory.name)
         return directory

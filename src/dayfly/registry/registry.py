@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from dayfly import durable, release
 from dayfly.config import Limits, Tenant
@@ -47,7 +47,7 @@ from dayfly.registry.schema import tenants as tenants_table
 from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants, Use
 from dayfly.registry.tokens import Grant, TokenRow
 from dayfly.registry.values import LOCAL, Actor, now, words
-from dayfly.registry.vault import Key
+from dayfly.registry.vault import NEXT_FILE, Key
 from dayfly.release import Made
 
 
@@ -112,6 +112,8 @@ class Registry:
         """Bring what is there in order."""
         self._files.make()
         self.log_directory.mkdir(mode=0o700, exist_ok=True)
+        with self._database.read() as connection:
+            Key.settle(self.directory, _fingerprint(connection))
         self._key = key or Key.find(self.directory)
         self._check_key()
         if old.is_here(self.directory):
@@ -461,6 +463,28 @@ class Registry:
             details = {"variable": variable, "removed": value is None}
             return tenants.changed(Change("secret", by, why, name, details=details), self.now())
 
+    def change_key(self, new: Key | None = None, *, by: Actor = LOCAL, why: str = "") -> None:
+        """Seal all secrets with another key: a given one, which stands elsewhere, else a new one of the data directory.
+
+        A crash leaves all secrets under the old key or all under the new one. Raises RegistryError.
+        """
+        self._known_key()
+        if new is None and Key.is_elsewhere():
+            raise RegistryError("the key does not stand in the data directory; say which one to take from now on")
+        with _refusals(self.directory):
+            key = new or Key.make(self.directory, self.scratch, name=NEXT_FILE)
+            with self._database.write() as connection:
+                _check_fingerprint(connection, self._known_key())
+                for row in connection.execute(select(secrets)).all():
+                    mine = (secrets.c.tenant == row.tenant) & (secrets.c.variable == row.variable)
+                    value = self._known_key().open(row.tenant, row.variable, row.sealed)
+                    sealed = key.seal(row.tenant, row.variable, value)
+                    connection.execute(update(secrets).where(mine).values(sealed=sealed))
+                connection.execute(update(settings).where(settings.c.name == "key").values(value=key.fingerprint))
+                audit.append(connection, Change("key", by, why), self.now())
+            self._key = key
+            Key.settle(self.directory, key.fingerprint)
+
     # The operator's word
 
     def override(
@@ -704,7 +728,9 @@ class Registry:
 def _serve_canary(tenants: Tenants, name: str, tenant: Tenant, number: int, share: float) -> None:
     """Give a release a share of what the current one gets now. Hosts and paths of both are the tenant's meanwhile."""
     if not 0 < share <= 1:
-        raise ConfigError(f"the share of a canary cannot be {share:g}; allowed: more than 0, at most 1 (100%)")
+        raise ConfigError(
+            f"the share of a canary cannot be {share:g}; allowed: more than 0, at most 1 (100%)", field="canary"
+        )
     current = _current(tenants, name)
     if current.number == number:
         raise Conflict(
@@ -753,7 +779,8 @@ def _limits(limits: Mapping[str, Any]) -> dict[str, Any]:
         key = str(first["loc"][0])
         known = Limits.model_fields.get(key)
         allowed = f"`{key}` cannot be {first['input']!r}; allowed: {known.description}" if known else ""
-        raise ConfigError(allowed or f"unknown limit `{key}`; allowed: {', '.join(Limits.model_fields)}") from None
+        unknown = f"unknown limit `{key}`; allowed: {', '.join(Limits.model_fields)}"
+        raise ConfigError(allowed or unknown, field=f"limits.{key}") from None
 
 
 def _environment(name: str, environment: Mapping[str, str] | None) -> Mapping[str, str] | None:
@@ -765,7 +792,7 @@ def _environment(name: str, environment: Mapping[str, str] | None) -> Mapping[st
     except ValidationError as error:
         what = ".".join(str(part) for part in error.errors()[0]["loc"] if part != "[key]")
         description = Tenant.model_fields["environment"].description
-        raise ConfigError(f"`{what}` cannot be that; allowed: {description}") from None
+        raise ConfigError(f"`{what}` cannot be that; allowed: {description}", field=what) from None
 
 
 def _check_fingerprint(connection: Connection, key: Key) -> None:
@@ -777,9 +804,13 @@ def _check_fingerprint(connection: Connection, key: Key) -> None:
     connection.execute(insert(settings), [{"name": "key", "value": key.fingerprint}])
 
 
+def _fingerprint(connection: Connection) -> str | None:
+    found = connection.execute(select(settings.c.value).where(settings.c.name == "key")).scalar()
+    return None if found is None else str(found)
+
+
 def _compare_fingerprint(connection: Connection, key: Key) -> None:
-    known = connection.execute(select(settings.c.value).where(settings.c.name == "key")).scalar()
-    if known != key.fingerprint:
+    if _fingerprint(connection) != key.fingerprint:
         raise RegistryError(
             "the key is not the one that the secrets were sealed with; set DAYFLY_KEY or DAYFLY_KEY_FILE to that one, "
             "or put the file `key` of the data directory back"

@@ -69,6 +69,11 @@ _KNOWN = select(releases.c.number).where(
     releases.c.tenant == _NAME, releases.c.digest == bindparam("release"), releases.c.config == bindparam("said")
 )
 _ADD = insert(releases)
+_FORGET = (
+    delete(releases)
+    .where(releases.c.tenant == _NAME, releases.c.number == bindparam("release_number"))
+    .returning(releases.c.digest, releases.c.parent)
+)
 _OWNERS = (
     select(routes)
     .where(or_(routes.c.tenant == _NAME, routes.c.route.in_(bindparam("wanted", expanding=True))))
@@ -410,9 +415,8 @@ class Tenants:
         """Forget releases that do not serve; return their digests, each with its parent's."""
         dropped: dict[str, str | None] = {}
         for number in numbers:
-            row = (releases.c.tenant == name) & (releases.c.number == number)
-            forget = delete(releases).where(row).returning(releases.c.digest, releases.c.parent)
-            dropped |= {gone.digest: gone.parent for gone in self.connection.execute(forget)}
+            row = {"tenant_name": name, "release_number": number}
+            dropped |= {gone.digest: gone.parent for gone in self.connection.execute(_FORGET, row)}
         return dropped
 
     def superseded(self, name: str | None = None) -> dict[str, list[int]]:

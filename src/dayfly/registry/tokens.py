@@ -76,9 +76,14 @@ def issue(
     """Make a token; return it once, with what is kept of it. Raises BadToken."""
     allowed = tuple(sorted(set(scopes)))
     if not allowed or not all(re.fullmatch(rf"{ADMIN}|{READ}|{DEPLOY}{NAME}", scope) for scope in allowed):
-        raise BadToken(f"a token's scopes cannot be {list(allowed)!r}; allowed: admin, read, deploy:TENANT")
+        raise BadToken(
+            f"a token's scopes cannot be {list(allowed)!r}; allowed: admin, read, deploy:TENANT", field="scopes"
+        )
     if expires_s is not None and not 0 < expires_s <= _SECONDS_MAX:
-        raise BadToken(f"a token cannot expire in {expires_s} s; allowed: more than 0, ten years at most, or never")
+        raise BadToken(
+            f"a token cannot expire in {expires_s} s; allowed: more than 0, ten years at most, or never",
+            field="expires_s",
+        )
     text = _text(secrets.randbits(256))
     expires = None if expires_s is None else stamp(at + timedelta(seconds=expires_s))
     row = {

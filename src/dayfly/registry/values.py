@@ -33,5 +33,7 @@ def stamp(moment: datetime) -> str:
 def words(what: str, text: str) -> str:
     """Return text that somebody gave, if both databases can keep it. Raises ConfigError."""
     if len(text) > WORDS_MAX or not text.isprintable():
-        raise ConfigError(f"`{what}` must be one line of at most {WORDS_MAX} printable characters; shorten it")
+        raise ConfigError(
+            f"`{what}` must be one line of at most {WORDS_MAX} printable characters; shorten it", field=what
+        )
     return text

@@ -24,6 +24,8 @@ from dayfly.errors import RegistryError
 from dayfly.release import canonical
 
 FILE = "key"
+NEXT_FILE = "key.next"
+"""The new key, while it is being changed."""
 KEY_VARIABLE = "DAYFLY_KEY"
 FILE_VARIABLE = "DAYFLY_KEY_FILE"
 
@@ -59,6 +61,11 @@ class Key:
         named = environment.get(FILE_VARIABLE)
         return cls._read(Path(named)) if named else cls._own(directory / FILE)
 
+    @staticmethod
+    def is_elsewhere(environment: Mapping[str, str] = os.environ) -> bool:
+        """Tell whether the environment has the key, or names its file."""
+        return bool(environment.get(KEY_VARIABLE) or environment.get(FILE_VARIABLE))
+
     @classmethod
     def _own(cls, file: Path) -> Self | None:
         return cls._read(file) if file.exists() else None
@@ -76,11 +83,26 @@ class Key:
             raise RegistryError(f"{file}: the key cannot be read: {error.strerror}; check its owner and mode") from None
 
     @classmethod
-    def make(cls, directory: Path, scratch: Path) -> Self:
+    def make(cls, directory: Path, scratch: Path, *, name: str = FILE) -> Self:
         """Make a key and leave it in the data directory, durable before anything is sealed with it. Raises OSError."""
         key = cls(secrets.token_bytes(_KEY_BYTES))
-        durable.write_file(directory / FILE, base64.b64encode(key.octets) + b"\n", scratch=scratch)
+        durable.write_file(directory / name, base64.b64encode(key.octets) + b"\n", scratch=scratch)
         return key
+
+    @classmethod
+    def settle(cls, directory: Path, fingerprint: str | None) -> None:
+        """End a change of the data directory's key: the new one stays if the secrets are sealed with it.
+
+        Raises OSError, or RegistryError if it cannot be read.
+        """
+        new = directory / NEXT_FILE
+        if not new.exists():
+            return
+        if cls._read(new).fingerprint == fingerprint:
+            new.replace(directory / FILE)
+        else:
+            new.unlink()
+        durable.sync_directory(directory)
 
     @property
     def fingerprint(self) -> str:
