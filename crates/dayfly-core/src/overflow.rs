@@ -312,6 +312,7 @@ impl Runner {
         let allowance =
             Allowance { lane: self.lane, cpu_ns_max: limits.cpu_ns_max, wall_deadline: Some(job.deadline()) };
         let mut answer = Answer::default();
+        let is_cold = !job.current.release.is_resident();
         let began_ns = cpu_ns();
         let mut sandbox = match self.slots.take(&job.current) {
             Ok(sandbox) => sandbox,
@@ -323,6 +324,8 @@ impl Runner {
                 return;
             }
         };
+        // Reading a release from disk is paid for, but says nothing of its program.
+        let loaded_ns = if is_cold { cpu_ns() - began_ns } else { 0 };
         let ended = job.request.with(|request| sandbox.call(request, &allowance, &mut answer));
         let cpu_ns = cpu_ns() - began_ns;
         let Some(mut job) = waiting.take() else { return };
@@ -331,7 +334,7 @@ impl Runner {
             return self.blocking.submit(self.submitter, job);
         }
         let feedback = Feedback {
-            cpu_ns,
+            cpu_ns: cpu_ns - loaded_ns,
             large_hot_set: !sandbox.restores_quickly(),
             blocked: self.lane == Lane::Blocking && sandbox.blocked(),
         };

@@ -127,7 +127,7 @@ impl Habit {
 /// What a run in another lane tells about its tenant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Feedback {
-    /// CPU time of the whole run, nanoseconds.
+    /// CPU time of the whole run, nanoseconds; of one whose release had to be loaded, without that and making its slot.
     pub cpu_ns: u64,
     /// It dirtied many pages: warm there is not warm here, where each of them would fault first.
     pub large_hot_set: bool,
