@@ -21,9 +21,12 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Releases that may stand on each other: a base, layers, a tenant.
 const GENERATIONS_MAX: u32 = 8;
+/// How long a release that was found damaged is taken for damaged: somebody may put its files right.
+const DAMAGE_KEPT: Duration = Duration::from_secs(5);
 
 /// `manifest.json` of a release directory, which is named by the SHA-256 of this file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,8 +73,8 @@ pub struct Release {
     size: usize,
     generation: u32,
     source: Source,
-    /// The lease that others of it have. Locked while it is loaded.
-    lease: Mutex<Weak<Lease>>,
+    /// Locked while it is loaded.
+    place: Mutex<Place>,
     wanted: Arc<AtomicBool>,
     /// The hot set of the last slot that ended: what a new one is expected to write to.
     expected_writes: Mutex<Vec<u32>>,
@@ -82,6 +85,39 @@ pub struct Release {
     workbench: Mutex<Option<Workbench>>,
     /// After everything that may lease it.
     parent: Option<Arc<Release>>,
+}
+
+/// Whether a release is in memory.
+#[derive(Default)]
+struct Place {
+    /// The lease that others of it have.
+    lease: Weak<Lease>,
+    /// What was wrong when it was loaded last.
+    damage: Option<Damage>,
+}
+
+/// Files that were found damaged. Requests go on to ask for the release, and it is not read again for each of them.
+struct Damage {
+    release: String,
+    reason: String,
+    found: Instant,
+}
+
+impl Damage {
+    fn of(error: &Error, found: Instant) -> Option<Damage> {
+        match error {
+            Error::Damaged { release, reason } => {
+                Some(Damage { release: release.clone(), reason: reason.clone(), found })
+            }
+            _ => None,
+        }
+    }
+
+    /// The error, as long as nobody needs to look again.
+    fn error(&self, now: Instant) -> Option<Error> {
+        let fresh = now.saturating_duration_since(self.found) < DAMAGE_KEPT;
+        fresh.then(|| Error::Damaged { release: self.release.clone(), reason: self.reason.clone() })
+    }
 }
 
 /// Where a release comes from when it is wanted and not in memory.
@@ -219,7 +255,7 @@ impl Release {
     ) -> Result<Arc<Release>, Error> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         parts.check()?;
-        let parent = parts.parent.as_ref().map(|parent| parent.lease()).transpose()?;
+        let parent = parts.parent.as_ref().map(|parent| parent.lease_anew()).transpose()?;
         let image = parts.image(parent.as_deref())?;
         let size = parts.guest_bytes(&image);
         let (module, instance) = match (&parent, parts.code.zip(cache)) {
@@ -234,7 +270,7 @@ impl Release {
         let (id, wanted) = (IDS.fetch_add(1, Ordering::Relaxed), Arc::new(AtomicBool::new(true)));
         let resident = engine.residency().enter(image, module, instance, parent);
         let lease = engine.residency().lease(id, &wanted, resident);
-        let place = Mutex::new(Arc::downgrade(&lease));
+        let place = Mutex::new(Place { lease: Arc::downgrade(&lease), damage: None });
         let source = match origin {
             Origin::Memory => Source::Memory { _stays: lease },
             Origin::Directory { directory, code_sha256, cache } => {
@@ -254,7 +290,7 @@ impl Release {
             size,
             generation: parts.parent.as_ref().map_or(0, |parent| parent.generation + 1),
             source,
-            lease: place,
+            place,
             wanted,
             expected_writes: Mutex::new(parts.writes),
             condemned: AtomicBool::new(false),
@@ -364,34 +400,45 @@ impl Release {
 
     // ---- residency ----
 
-    /// Keeps the release in memory; loads it if it is not there.
+    /// Keeps the release in memory; loads it if it is not there. One that was found damaged some seconds ago is not read
+    /// again.
     pub(crate) fn lease(&self) -> Result<Arc<Lease>, Error> {
-        let mut place = lock(&self.lease);
-        if let Some(lease) = self.lease_in_memory(&mut place) {
+        let mut place = lock(&self.place);
+        if let Some(lease) = self.lease_in_memory(&mut place.lease) {
             return Ok(lease);
         }
-        let resident = self.engine.residency().with_room(|| self.load_again())?;
-        let lease = self.lease_of(&mut place, resident);
+        if let Some(error) = place.damage.as_ref().and_then(|damage| damage.error(Instant::now())) {
+            return Err(error);
+        }
+        let loaded = self.engine.residency().with_room(|| self.load_again());
+        place.damage = loaded.as_ref().err().and_then(|error| Damage::of(error, Instant::now()));
+        let lease = self.lease_of(&mut place.lease, loaded?);
         drop(place);
         self.engine.residency().trim();
         Ok(lease)
     }
 
-    /// The same if it is in memory and nobody is loading it.
-    pub(crate) fn lease_at_once(&self) -> Option<Arc<Lease>> {
-        self.lease_in_memory(&mut *self.lease.try_lock().ok()?)
+    /// The same for a deploy: its files may have been put right.
+    fn lease_anew(&self) -> Result<Arc<Lease>, Error> {
+        lock(&self.place).damage = None;
+        self.lease()
     }
 
-    fn lease_in_memory(&self, place: &mut Weak<Lease>) -> Option<Arc<Lease>> {
-        place.upgrade().or_else(|| {
+    /// The same if it is in memory and nobody is loading it.
+    pub(crate) fn lease_at_once(&self) -> Option<Arc<Lease>> {
+        self.lease_in_memory(&mut self.place.try_lock().ok()?.lease)
+    }
+
+    fn lease_in_memory(&self, shared: &mut Weak<Lease>) -> Option<Arc<Lease>> {
+        shared.upgrade().or_else(|| {
             let idle = self.engine.residency().take(self.id)?;
-            Some(self.lease_of(place, idle))
+            Some(self.lease_of(shared, idle))
         })
     }
 
-    fn lease_of(&self, place: &mut Weak<Lease>, resident: Arc<Resident>) -> Arc<Lease> {
+    fn lease_of(&self, shared: &mut Weak<Lease>, resident: Arc<Resident>) -> Arc<Lease> {
         let lease = self.engine.residency().lease(self.id, &self.wanted, resident);
-        *place = Arc::downgrade(&lease);
+        *shared = Arc::downgrade(&lease);
         lease
     }
 
@@ -647,5 +694,21 @@ impl<'a> Files<'a> {
             return Ok(octets);
         }
         Err(self.damaged(format!("{name} does not have the digest that it should")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_release_is_looked_at_again_after_some_seconds() {
+        let (found, error) = (Instant::now(), Error::Damaged { release: "r".to_owned(), reason: "bad".to_owned() });
+        let damage = Damage::of(&error, found).expect("it is damaged");
+        let told = |after: Duration| damage.error(found + after).map(|error| error.to_string());
+        assert_eq!(told(Duration::ZERO), Some(error.to_string()));
+        assert_eq!(told(DAMAGE_KEPT), None);
+        let other = Error::io("a file", rustix::io::Errno::MFILE);
+        assert!(Damage::of(&other, found).is_none(), "what may go well the next time is tried the next time");
     }
 }

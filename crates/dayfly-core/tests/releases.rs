@@ -3,6 +3,7 @@
 mod support;
 
 use dayfly_core::code_cache::CodeCache;
+use dayfly_core::engine::EngineOptions;
 use dayfly_core::error::Error;
 use dayfly_core::freeze::Snapshot;
 use dayfly_core::limits::Limits;
@@ -172,4 +173,22 @@ fn releases_of_one_program_share_its_code() {
     assert_eq!(cached(&bench).len(), 1);
     let ids: std::collections::BTreeSet<u64> = releases.iter().map(|release| release.id()).collect();
     assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn a_damaged_release_is_not_read_again_for_each_request() {
+    let bench = Bench::with(&EngineOptions { resident_bytes_max: 1, ..EngineOptions::default() });
+    let snapshot = hello(&bench);
+    let [directory, other] = ["one", "other"].map(|tier| record(&bench, &snapshot, |of| of.tier = tier.to_owned()));
+    let load = |directory| Release::load(directory, &bench.engine, &bench.cache).expect("it loads");
+    let release = load(&directory);
+    let _other = load(&other);
+    assert!(!release.is_resident(), "only what was used last stays in memory");
+    let whole = fs::read(directory.join("image")).expect("it is there");
+    fs::write(directory.join("image"), &whole[1..]).expect("a file");
+    let is_damaged = || matches!(release.resident_bytes(), Err(Error::Damaged { .. }));
+    assert!(is_damaged());
+    fs::write(directory.join("image"), &whole).expect("a file");
+    assert!(is_damaged(), "nobody has looked");
+    assert!(load(&directory).is_resident(), "a deploy looks");
 }
