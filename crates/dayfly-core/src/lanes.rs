@@ -5,7 +5,7 @@ use crate::placement::{Feedback, Habit, INLINE_CPU_NS_MAX, Placement, Start};
 use crate::sandbox::{Allowance, Lane, Sandbox};
 use crate::stats::ThreadCounters;
 use crate::tenant::Tenant;
-use crate::ticker::{TICK, Ticks};
+use crate::ticker::{CALM_TICK, Ticks};
 use dayfly_sys::thread::cpu_ns;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub struct Lanes {
     turn_began: Instant,
     /// A look at them costs next to nothing: how long the turn is looked at between any two requests.
     ticks: Ticks,
-    turn_began_ticks: u64,
+    turn_began_ticks: Duration,
     company: Company,
 }
 
@@ -59,11 +59,12 @@ impl<'r> Ended<'r> {
 }
 
 impl Ended<'_> {
-    /// Estimates its CPU time: before the first tick that met it lies half the time between ticks on average.
+    /// Estimates its CPU time: before the first tick that met it lies half the time between ticks on average, and that is
+    /// the longer one after a tick that met nobody.
     fn cpu_ns(&self, wall: Duration) -> u64 {
         match self.metered_ns {
-            0 => wall.min(TICK).as_nanos() as u64,
-            metered_ns => metered_ns + TICK.as_nanos() as u64 / 2,
+            0 => wall.min(CALM_TICK).as_nanos() as u64,
+            metered_ns => metered_ns + CALM_TICK.as_nanos() as u64 / 2,
         }
     }
 }
@@ -76,8 +77,8 @@ pub struct Trial {
     began: Option<Instant>,
     /// For samples.
     began_ns: Option<u64>,
-    /// Ticks before it. Those since then count all that it has cost the thread, not only what the guest ran.
-    began_ticks: u64,
+    /// Time of the ticks before it. That of those since then is all that it has cost the thread, not only what the guest ran.
+    began_ticks: Duration,
 }
 
 /// What became of a run on the I/O thread.
@@ -107,7 +108,7 @@ impl Lanes {
             habits: Vec::new(),
             runs: 0,
             turn_began: now,
-            turn_began_ticks: ticks.count(),
+            turn_began_ticks: ticks.time(),
             ticks,
             company: Company::new(now),
         }
@@ -116,12 +117,12 @@ impl Lanes {
     /// The thread has waited and goes to work.
     pub fn begin_turn(&mut self, now: Instant) {
         self.turn_began = now;
-        self.turn_began_ticks = self.ticks.count();
+        self.turn_began_ticks = self.ticks.time();
     }
 
-    /// The thread has worked for a while, 1 ms at most, and should see what has come meanwhile.
+    /// The thread has worked for a while, up to the time between two ticks, and should see what has come meanwhile.
     pub fn turn_is_over(&self) -> bool {
-        self.ticks.count() != self.turn_began_ticks
+        self.ticks.time() != self.turn_began_ticks
     }
 
     /// The thread goes to see what has come. The clock is read only after a turn that was long.
@@ -146,7 +147,7 @@ impl Lanes {
     pub fn begin(&mut self, tenant: &Tenant) -> Trial {
         self.runs = self.runs.wrapping_add(1);
         let sampled = self.runs.is_multiple_of(SAMPLE_EVERY);
-        let began_ticks = self.ticks.count();
+        let began_ticks = self.ticks.time();
         let (_, habit) = self.parts(tenant);
         Trial { began: (!habit.trusted()).then(Instant::now), began_ns: sampled.then(cpu_ns), began_ticks }
     }
@@ -154,8 +155,8 @@ impl Lanes {
     /// A run on this thread has ended, and its sandbox is restored or dropped: judges it, learns from it and counts it.
     pub fn judge(&mut self, tenant: &Tenant, trial: Trial, ended: Ended<'_>, counters: &ThreadCounters) -> Verdict {
         let turn_began = self.turn_began;
-        let ticks = self.ticks.count() - trial.began_ticks;
-        let alone = ticks > 0 && self.company.alone(Instant::now());
+        let met = self.ticks.time().saturating_sub(trial.began_ticks);
+        let alone = !met.is_zero() && self.company.alone(Instant::now());
         let (placement, habit) = self.parts(tenant);
         let (lane, count) = match ended.result {
             Err(Stop::Cpu) => (Lane::Overflow, &counters.overruns),
@@ -166,8 +167,8 @@ impl Lanes {
                     if ended.result.is_ok() {
                         habit.ran_well();
                     }
-                    if ticks > 0 && !alone {
-                        placement.met_by_ticks(habit, ticks, Instant::now());
+                    if !met.is_zero() && !alone {
+                        placement.met_by_ticks(habit, met, Instant::now());
                     }
                 } else {
                     placement.ran_large(habit, Instant::now());
@@ -311,7 +312,7 @@ mod tests {
         }
         // The guest was not metered: its slot took long to make, or its reply to read.
         let trial = lanes.begin(&tenant);
-        (0..40).for_each(|_| ticks.add_one());
+        (0..40).for_each(|_| ticks.add(CALM_TICK));
         let ended = Ended { result: &Ok(()), hot_pages: 3, restores_quickly: true, metered_ns: 0 };
         lanes.judge(&tenant, trial, ended, &counters);
         assert_eq!(lanes.start(&tenant), Lane::Overflow);
@@ -358,7 +359,7 @@ mod tests {
         let mut lanes = Lanes::new(Instant::now(), ticks.clone());
         lanes.end_turn(&counters);
         assert_eq!((lanes.turn_is_over(), counters.longest_stall_ns.get()), (false, 0));
-        ticks.add_one();
+        ticks.add(CALM_TICK);
         assert!(lanes.turn_is_over());
         lanes.end_turn(&counters);
         assert!(counters.longest_stall_ns.get() > 0);

@@ -41,8 +41,6 @@ const WASTE_BURST: Duration = Duration::from_millis(10);
 /// So many good runs in a row make a tenant trusted: it runs inline though the thread has no waste allowance left.
 const GOOD_RUNS_TRUSTED: u32 = 16;
 
-/// What a run stands for that a tick found on the thread: the time between ticks.
-const MET_BY_TICK: Duration = Duration::from_millis(1);
 /// A run may take so long for nothing: some ten times what receiving and answering its request costs, so that turns
 /// between the clients are all the fairness that shorter runs need.
 const RUN_SHORT: Duration = Duration::from_micros(50);
@@ -175,10 +173,11 @@ impl Placement {
         habit.blocks = true;
     }
 
-    /// A run that ended inline, in time, was met by so many ticks on its way, from taking its slot to giving it back, and
-    /// other tenants use the thread, too.
-    pub fn met_by_ticks(&self, habit: &mut Habit, ticks: u64, now: Instant) {
-        habit.pay(MET_BY_TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)), now);
+    /// A run that ended inline, in time, was met by ticks on its way, from taking its slot to giving it back, and other
+    /// tenants use the thread, too. Each tick stands for the time since the one before: that is as much as all runs
+    /// between the two, and any of them may be the one that is met.
+    pub fn met_by_ticks(&self, habit: &mut Habit, time: Duration, now: Instant) {
+        habit.pay(time, now);
     }
 
     /// A run ended inline in time but dirtied many pages: restoring them, or faulting on each again, is slow.
@@ -326,9 +325,9 @@ mod tests {
         assert_eq!(placement.start(&mut habit, || t0), Start::Overflow);
     }
 
-    /// A tenant that always has a request for the thread, with runs of so many microseconds, beside others; for 60 s.
-    /// Returns the share of them that ran here.
-    fn share_inline(run_us: u64, slower_there: u64) -> f64 {
+    /// A tenant that always has a request for the thread, with runs of so many microseconds, beside others; for 60 s with a
+    /// tick in so many. Returns the share of them that ran here.
+    fn share_inline(run_us: u64, slower_there: u64, tick_us: u64) -> f64 {
         let t0 = Instant::now();
         let (mut placement, mut habit) = (Placement::new(t0), trusted());
         let (mut now_us, mut inline, mut runs) = (0, 0, 0);
@@ -337,11 +336,11 @@ mod tests {
             let now = |us: u64| t0 + Duration::from_micros(us);
             if placement.start(&mut habit, || now(now_us)) == Start::Inline {
                 inline += 1;
-                let tick = now_us / 1000 != (now_us + run_us) / 1000;
+                let tick = now_us / tick_us != (now_us + run_us) / tick_us;
                 now_us += run_us;
                 habit.ran_well();
                 if tick {
-                    placement.met_by_ticks(&mut habit, 1, now(now_us));
+                    placement.met_by_ticks(&mut habit, Duration::from_micros(tick_us), now(now_us));
                 }
             } else {
                 now_us += run_us * slower_there;
@@ -355,17 +354,27 @@ mod tests {
     #[test]
     fn runs_that_are_long_only_together_move_to_the_overflow_lane() {
         for run_us in [150, 200, 400, 900] {
-            for slower_there in [1, 10] {
-                let share = share_inline(run_us, slower_there);
-                assert!(share < 0.05, "{share} of all runs of {run_us} us, {slower_there} times that there");
+            for (slower_there, tick_us) in [(1, 1000), (10, 1000), (1, 1500), (10, 1500)] {
+                let share = share_inline(run_us, slower_there, tick_us);
+                assert!(share < 0.05, "{share} of all runs of {run_us} us, {slower_there} times that there, {tick_us}");
             }
+        }
+    }
+
+    #[test]
+    fn a_run_pays_for_itself_however_far_apart_ticks_are() {
+        for tick_us in [1000, 1500] {
+            let share = share_inline(70, 1, tick_us);
+            assert!(share < 0.05, "{share} of all runs, a tick in {tick_us} us");
         }
     }
 
     #[test]
     fn short_runs_stay_however_many_there_are() {
         for run_us in [3, 20, 45] {
-            assert_eq!(share_inline(run_us, 1).to_bits(), 1f64.to_bits(), "{run_us} us");
+            for tick_us in [1000, 1500] {
+                assert_eq!(share_inline(run_us, 1, tick_us).to_bits(), 1f64.to_bits(), "{run_us} us, {tick_us}");
+            }
         }
     }
 
@@ -376,7 +385,7 @@ mod tests {
         for ms in (0..60_000).step_by(25) {
             assert_eq!(placement.start(&mut habit, || t0 + ms * MS), Start::Inline);
             habit.ran_well();
-            placement.met_by_ticks(&mut habit, 1, t0 + ms * MS);
+            placement.met_by_ticks(&mut habit, MS, t0 + ms * MS);
         }
     }
 
@@ -385,7 +394,7 @@ mod tests {
         let t0 = Instant::now();
         let (mut placement, mut habit) = (Placement::new(t0), trusted());
         while placement.start(&mut habit, || t0) == Start::Inline {
-            placement.met_by_ticks(&mut habit, 1, t0);
+            placement.met_by_ticks(&mut habit, MS, t0);
         }
         (0..3).for_each(|_| placement.learn(&mut habit, FAST, true, t0));
         assert_eq!(placement.start(&mut habit, || t0), Start::Inline);

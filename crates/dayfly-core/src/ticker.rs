@@ -20,7 +20,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Until the next look if no guest was running at the last one. A run that nobody has met yet is thus stopped after 2.5 ms
 /// at most. On a machine of one processor each look costs some 10 us (two task switches and the timer), and that of a
 /// virtual one more: looking every millisecond took 2 to 3 % of it.
-const CALM_TICK: Duration = Duration::from_micros(1_500);
+pub(crate) const CALM_TICK: Duration = Duration::from_micros(1_500);
 /// Ticks made up for at once when the ticker comes late; what is older is forgotten.
 const LATE_TICKS_MAX: u32 = 16;
 /// Ticks without any run before the ticker sleeps: waking it costs more than ticking on for a moment.
@@ -94,18 +94,19 @@ impl Drop for Running {
     }
 }
 
-/// How often it has ticked. A look costs a nanosecond: time for those who need no more than milliseconds of work.
+/// The time that its ticks stand for. A look costs a nanosecond: a clock for those who need no more than milliseconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ticks(Arc<AtomicU64>);
 
 impl Ticks {
-    /// Ticks so far. None are added while no guest runs.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// So far. It goes on at ticks only, by the time since the one before, and stands while no guest runs.
+    pub(crate) fn time(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// A tick after so long a pause. What it came late is the machine's, and no guest's.
+    pub(crate) fn add(&self, pause: Duration) {
+        self.0.fetch_add(pause.as_nanos() as u64, Ordering::Relaxed);
     }
 }
 
@@ -179,13 +180,14 @@ impl Shared {
     fn tick_while_needed(&self, engine: &EngineWeak) {
         let (mut last, mut idle, mut ticked) = (beats(), 0, Instant::now());
         while !self.ended.load(Ordering::SeqCst) {
-            thread::sleep(if last.1 { TICK } else { CALM_TICK });
+            let pause = if last.1 { TICK } else { CALM_TICK };
+            thread::sleep(pause);
             let Some(engine) = engine.upgrade() else { return };
             // Deadlines are counted in ticks: those that a busy machine kept it from would be given to the guests.
             for _ in 0..due(&mut ticked, Instant::now()) {
                 engine.increment_epoch();
             }
-            self.ticks.add_one();
+            self.ticks.add(pause);
             drop(engine);
             // Somebody's crash reporter (Python's, say) may have come: slots that exist need the handler, too. 0.5 us.
             fault::ensure_on_top().ok();
