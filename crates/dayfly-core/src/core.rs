@@ -226,6 +226,8 @@ pub struct Core {
     tenants: Mutex<Tenants>,
     /// Releases that others were frozen on lately: kept, with what freezing needs.
     bases: Mutex<Vec<Arc<Release>>>,
+    /// The release that was rehearsed last, and its directory: most are published next.
+    rehearsed: Mutex<Option<(PathBuf, Arc<Release>)>>,
     log: Arc<Log>,
     accesses: Arc<Accesses>,
     gate: Option<Arc<Gate>>,
@@ -283,6 +285,7 @@ impl Core {
             router: Arc::default(),
             tenants: Mutex::default(),
             bases: Mutex::default(),
+            rehearsed: Mutex::default(),
             log: Arc::default(),
             accesses: Arc::default(),
             gate: None,
@@ -335,10 +338,22 @@ impl Core {
     ///
     /// # Errors
     /// `Damaged` if a file does not have its digest, `Io` if there is no room for a sandbox.
-    pub fn rehearse(&self, release: &Path, samples: &[Sample], secrets: &Secrets) -> Result<Vec<Rehearsed>, Error> {
-        let release = Release::load(release, &self.engine, &self.code_cache)?;
+    pub fn rehearse(&self, directory: &Path, samples: &[Sample], secrets: &Secrets) -> Result<Vec<Rehearsed>, Error> {
+        let release = Release::load(directory, &self.engine, &self.code_cache)?;
         release.give(secrets);
+        let before = lock(&self.rehearsed).replace((directory.to_owned(), release.clone()));
+        drop(before);
         rehearse(&release, samples)
+    }
+
+    /// The release that was rehearsed from this directory with these secrets, if it was the last one: once only, since no
+    /// two tenants share a release. It has been checked, and is in memory.
+    fn take_rehearsed(&self, directory: &Path, secrets: &Secrets) -> Option<Arc<Release>> {
+        let is_it = |(from, release): &mut (PathBuf, Arc<Release>)| {
+            from == directory && release.secrets().as_deref() == Some(secrets) && !release.condemned()
+        };
+        let (_, release) = lock(&self.rehearsed).take_if(is_it)?;
+        release.resident_bytes().is_ok().then_some(release)
     }
 
     /// Makes the release in this directory the one that answers for a tenant. Requests that come later get it;
@@ -347,8 +362,12 @@ impl Core {
     /// # Errors
     /// `Damaged` if a file does not have its digest, `Invalid` if a host or path belongs to another tenant or is
     /// malformed. Then the tenant is what it was.
-    pub fn publish(&self, spec: &TenantSpec, release: &Path) -> Result<(), Error> {
-        self.mount(spec, Release::load(release, &self.engine, &self.code_cache)?)
+    pub fn publish(&self, spec: &TenantSpec, directory: &Path) -> Result<(), Error> {
+        let release = match self.take_rehearsed(directory, &spec.secrets) {
+            Some(release) => release,
+            None => Release::load(directory, &self.engine, &self.code_cache)?,
+        };
+        self.mount(spec, release)
     }
 
     /// As [`Core::publish`], straight from a snapshot: for rehearsals, tests and benchmarks.

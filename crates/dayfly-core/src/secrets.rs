@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// A tenant's secrets by their names.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secrets(HashMap<String, String>);
 

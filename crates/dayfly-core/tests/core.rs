@@ -80,6 +80,28 @@ fn spec(name: &str) -> TenantSpec {
 }
 
 #[test]
+fn a_rehearsed_release_is_published_without_being_loaded_again() {
+    let (_disk, directories) = large(1);
+    let served = Served::start(&[]);
+    let secrets: Secrets = serde_json::from_str(r#"{"KEY": "value"}"#).expect("a map");
+    let loaded = || served.core.stats().releases.loaded;
+    served.core.rehearse(&directories[0], &[], &secrets).expect("it is rehearsed");
+    let with_secrets = TenantSpec { secrets, ..spec("rehearsed") };
+    served.core.publish(&spec("other"), &directories[0]).expect("it is published");
+    assert_eq!(loaded(), 2, "the secrets are others");
+    served.core.publish(&with_secrets, &directories[0]).expect("it is published");
+    assert_eq!(loaded(), 2 + 1, "it had left memory for the other one");
+
+    served.core.rehearse(&directories[0], &[], &with_secrets.secrets).expect("it is rehearsed");
+    let before = loaded();
+    served.core.publish(&with_secrets, &directories[0]).expect("it is published");
+    assert_eq!(loaded(), before);
+    served.core.publish(&with_secrets, &directories[0]).expect("it is published");
+    assert_eq!(loaded(), before + 1, "once only");
+    assert_eq!((served.get("rehearsed").text(), served.get("other").text()), (PAGE, PAGE));
+}
+
+#[test]
 fn a_cold_start_does_not_make_a_program_slow() {
     let (_disk, directories) = large(2);
     let served = Served::start(&[("cold", &directories[0]), ("other", &directories[1])]);
