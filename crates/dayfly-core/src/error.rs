@@ -77,8 +77,8 @@ pub enum Stop {
     Cpu,
     /// The wall deadline has passed.
     Wall,
-    /// The program died after a growth of its memory was refused.
-    Memory,
+    /// The program died after a growth of its memory was refused; the text says of what, for the tenant's log.
+    Memory(String),
     /// The program trapped or reported failure; the text is for the tenant's log.
     Trap(String),
     /// The reply broke a rule; the text says which.
@@ -95,7 +95,7 @@ impl Stop {
         match self {
             Stop::Cpu => Cause::Cpu,
             Stop::Wall => Cause::Wall,
-            Stop::Memory => Cause::Memory,
+            Stop::Memory(_) => Cause::Memory,
             Stop::Trap(_) => Cause::Trap,
             Stop::BadResponse(_) => Cause::BadResponse,
             // No lane is left in which it may block: the lanes are at fault.
@@ -110,7 +110,10 @@ impl fmt::Display for Stop {
         match self {
             Stop::Cpu => f.write_str("stopped: the request used all its CPU time"),
             Stop::Wall => f.write_str("stopped: the request's wall time is over"),
-            Stop::Memory => f.write_str("failed after a growth of its memory was refused"),
+            Stop::Memory(text) => {
+                let colon = if text.is_empty() { "" } else { ": " };
+                write!(f, "failed after a growth of its memory was refused{colon}{text}")
+            }
             Stop::Trap(text) | Stop::Internal(text) => f.write_str(text),
             Stop::BadResponse(text) => write!(f, "invalid response: {text}"),
             Stop::Blocks => f.write_str("a hostcall would block where it may not"),

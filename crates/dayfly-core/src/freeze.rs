@@ -385,7 +385,7 @@ pub(crate) fn stop_of(error: &wasmtime::Error) -> Stop {
         return Stop::Trap(trap.to_string());
     }
     if error.is::<GcHeapOutOfMemory<()>>() {
-        return Stop::Memory;
+        return Stop::Memory("no room for an exception".to_owned());
     }
     if error.is::<ThrownException>() {
         return Stop::Trap("an exception was not caught".to_owned());

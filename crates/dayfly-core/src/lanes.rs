@@ -281,7 +281,7 @@ mod tests {
     fn a_failure_in_time_is_no_overrun() {
         let (mut lanes, counters) = (Lanes::new(Instant::now(), Ticks::default()), ThreadCounters::default());
         let tenant = Tenant::new("trap", 7, 0, 1);
-        for ended in [Ok(()), Err(Stop::Trap(String::new())), Err(Stop::Memory)] {
+        for ended in [Ok(()), Err(Stop::Trap(String::new())), Err(Stop::Memory(String::new()))] {
             assert!(matches!(judged(&mut lanes, &tenant, &ended, &counters), Verdict::Ended { .. }));
         }
         assert_eq!(lanes.start(&tenant), Lane::Inline);

@@ -174,7 +174,7 @@ impl Sandbox {
     #[cold]
     fn after_refused_growth(&mut self, stop: Stop) -> Stop {
         match stop {
-            Stop::Trap(_) if flag(&self.instance, self.guest.context(), export::REFUSED) => Stop::Memory,
+            Stop::Trap(text) if flag(&self.instance, self.guest.context(), export::REFUSED) => Stop::Memory(text),
             stop => stop,
         }
     }

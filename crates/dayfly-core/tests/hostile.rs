@@ -95,7 +95,7 @@ fn whatever_a_guest_says_the_host_stays_as_it_was() {
                     answers += 1;
                     assert_is_valid(&answer.reply, seed);
                 }
-                Err(Stop::Trap(_) | Stop::BadResponse(_) | Stop::Memory) => {}
+                Err(Stop::Trap(_) | Stop::BadResponse(_) | Stop::Memory(_)) => {}
                 Err(other) => panic!("seed {seed}: {other:?}"),
             }
             if sandbox.restore() == Restored::Spent {
