@@ -25,7 +25,7 @@ from dayfly.errors import InvalidOption
 from dayfly.fingerprint import Fingerprint
 from dayfly.log import TenantLogs, logger
 from dayfly.operator import Operator
-from dayfly.registry import Actor, Registry
+from dayfly.registry import Actor, Housekeeper, Registry
 from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.watch import Watcher, expanded
@@ -93,7 +93,7 @@ def serve_command(
     places = directories or []
     tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
-    with Registry.open(data_dir) as registry:
+    with Registry.open(data_dir) as registry, Housekeeper(registry):
         core = NativeCore(
             CoreOptions(
                 code_cache=code_cache(),

@@ -42,6 +42,7 @@ from dayfly.registry import audit, old, tokens
 from dayfly.registry.audit import Change, Event
 from dayfly.registry.database import Database, refused
 from dayfly.registry.files import Files, sweep
+from dayfly.registry.memory import Memory
 from dayfly.registry.schema import secrets, settings
 from dayfly.registry.schema import tenants as tenants_table
 from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants, Use
@@ -75,6 +76,7 @@ class Registry:
         self._lock = lock
         self._database = database
         self._files = Files(directory)
+        self._memory = Memory(is_used=not database.is_shared)
         self._key: Key | None = None
 
     @classmethod
@@ -168,28 +170,24 @@ class Registry:
 
     def tenants(self) -> list[Recorded]:
         """Return all tenants with what serves for them, sorted by name: one question for a whole start."""
-        with self._read() as tenants:
-            return tenants.all()
+        return self._memory.all(self._all)
 
     def tenant(self, name: str) -> Recorded:
         """Return one tenant. Raises NotFound."""
-        with self._read() as tenants:
-            found = tenants.get(name)
+        found = self._recorded(name)
         if found is None:
             raise _no_tenant(name)
         return found
 
     def current(self, name: str) -> Release | None:
         """Return the release that serves. Raises RegistryError if the record cannot be read."""
-        with self._read() as tenants:
-            found = tenants.serving(name, "current")
-        return found if isinstance(found, Release) else None
+        found = self._readable(name)
+        return None if found is None else found.current
 
     def canary(self, name: str) -> Canary | None:
         """Return the release that gets a share of the requests. Raises RegistryError if the record cannot be read."""
-        with self._read() as tenants:
-            found = tenants.serving(name, "canary")
-        return found if isinstance(found, Canary) else None
+        found = self._readable(name)
+        return None if found is None else found.canary
 
     def made_from(self, name: str, origin: str) -> Release | None:
         """Return the newest release of a tenant that was made from the same things and is still here."""
@@ -520,8 +518,7 @@ class Registry:
 
     def effective(self, tenant: Tenant) -> Tenant:
         """Return a tenant as it is under the operator's limits and variables."""
-        with self._read() as tenants:
-            found = tenants.get(tenant.name)
+        found = self._recorded(tenant.name)
         if found is None or not (found.limits or found.environment):
             return tenant
         limits = tenant.limits.model_copy(update=dict(found.limits))
@@ -647,8 +644,28 @@ class Registry:
 
     @contextmanager
     def _write(self) -> Iterator[Tenants]:
-        with self._database.write() as connection:
-            yield Tenants(connection, self.releases)
+        try:
+            with self._database.write() as connection:
+                yield Tenants(connection, self.releases)
+        finally:
+            self._memory.forget()
+
+    def _all(self) -> list[Recorded]:
+        with self._read() as tenants:
+            return tenants.all()
+
+    def _recorded(self, name: str) -> Recorded | None:
+        known = self._memory.known()
+        if known is not None:
+            return known.get(name)
+        with self._read() as tenants:
+            return tenants.get(name)
+
+    def _readable(self, name: str) -> Recorded | None:
+        found = self._recorded(name)
+        if found and found.broken:
+            raise RegistryError(found.broken)
+        return found
 
     def _known_key(self) -> Key:
         if self._key is None:
