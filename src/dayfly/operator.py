@@ -332,7 +332,8 @@ class Operator:
             turn = self._turns.setdefault(name, _Turn())
             turn.wanted += 1
         try:
-            with turn.lock:
+            # What serves now stays whole until its successor is published.
+            with turn.lock, self._registry.deploying():
                 yield
         finally:
             with self._guard:
