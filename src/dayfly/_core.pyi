@@ -7,7 +7,7 @@ that can block releases the interpreter lock. Errors are those of `dayfly.errors
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Core", "bench_release", "bench_restore", "confine", "merge", "parse_wat"]
+__all__ = ["Core", "bench_release", "bench_restore", "confine", "listen", "merge", "parse_wat", "run_worker"]
 
 @final
 class Core:
@@ -85,6 +85,14 @@ def confine(policy: str) -> str:
     the process is half confined, and must end.
     """
 
+def listen(core_options: str, server_options: str) -> str:
+    """Bind what a server listens on, for workers to accept from.
+
+    Returns JSON: `host` and `port`, `sockets` (descriptors, which the caller owns), and `files` of those in the file
+    system: `path`, `device` and `inode`, by which the caller knows whether it may remove the file, and `lock`, a
+    descriptor to be closed after that. Raises AddressInUse, InvalidOption or SystemRefused.
+    """
+
 def merge(component: bytes, side: bytes) -> bytes:
     """Make one core module out of a component and a side module (`dylink.0`). Takes half a second for CPython.
 
@@ -94,3 +102,9 @@ def merge(component: bytes, side: bytes) -> bytes:
 
 def parse_wat(text: str, name: str) -> bytes:
     """Translate the text format of WebAssembly into a module. `name` stands in messages; raises BuildError."""
+
+def run_worker(options: str) -> None:
+    """Serve as the supervisor says whose socket is standard input; ends the process and never returns.
+
+    `options`: `dayfly.core.CoreOptions` as JSON; raises InvalidOption if it is not.
+    """

@@ -146,7 +146,7 @@ class NativeCore:
     """
 
     def __init__(self, options: CoreOptions, gate: Callable[[], str | None] | None = None) -> None:
-        self._core = _core.Core(_to_json(options), gate)
+        self._core = _core.Core(to_json(options), gate)
 
     def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:  # noqa: D102 - the protocol says it
         code, image, facts = self._core.freeze(wasm, limits.model_dump_json())
@@ -174,7 +174,7 @@ class NativeCore:
         self._core.retire(name)
 
     def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:  # noqa: D102
-        self._core.serve(_to_json(options), on_ready)
+        self._core.serve(to_json(options), on_ready)
 
     def stop(self) -> None:  # noqa: D102
         self._core.stop()
@@ -198,12 +198,13 @@ def _to_snapshot(code: bytes, image: bytes, facts: str) -> Snapshot:
     return Snapshot(code=code, image=image, init_log=log, writes=writes, **known)
 
 
-def _to_json(options: CoreOptions | ServerOptions) -> str:
+def to_json(options: CoreOptions | ServerOptions) -> str:
+    """Return options as the native half reads them."""
     return json.dumps(asdict(options), default=lambda value: value.decode() if isinstance(value, bytes) else str(value))
 
 
-class Core(Protocol):
-    """What serves requests. All methods may be called from any thread."""
+class Freezers(Protocol):
+    """What runs a program before anybody is routed to it. All methods may be called from any thread."""
 
     def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:
         """Compile a program, run its start-up and `on_init` once, and keep the result.
@@ -224,6 +225,10 @@ class Core(Protocol):
 
         Blocks up to the release's limits for each. Raises DamagedRelease.
         """
+
+
+class Core(Freezers, Protocol):
+    """What serves requests. All methods may be called from any thread."""
 
     def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:
         """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease.

@@ -16,7 +16,7 @@ use crate::forwarded::TrustedProxies;
 use crate::freeze::{self, Snapshot};
 use crate::idle::THREADS_MAX;
 use crate::limits::Limits;
-use crate::listener::{self, Listener};
+use crate::listener::{self, Bound, Listener};
 use crate::log::{Log, LogRecord};
 use crate::overflow::{self, Late, Overflow, panic_message};
 use crate::rehearse::{Rehearsed, Sample, rehearse};
@@ -32,6 +32,7 @@ use crate::tenant::{Current, Tenant};
 use dayfly_sys::thread as system;
 use serde::{Deserialize, Deserializer, de};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,6 +91,15 @@ impl CoreOptions {
             spin_us: None,
             resident_bytes_max: resident_bytes_max(),
         }
+    }
+
+    /// Binds what a server with these options listens on, for worker processes to accept from.
+    ///
+    /// # Errors
+    /// `AddressInUse`, `Invalid` or `Io`.
+    pub fn bind(&self, options: &ServerOptions) -> Result<Bound, Error> {
+        let threads = self.clone().completed()?.threads;
+        Bound::new(&options.host, options.port, &options.unix_paths, threads)
     }
 
     /// Replaces what is left to us by what it stands for.
@@ -412,12 +422,39 @@ impl Core {
     /// # Errors
     /// `AddressInUse`, `Invalid` or `Io` before `on_ready`; `Io` after it if a thread cannot go on.
     pub fn serve(&self, options: &ServerOptions, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+        self.serve_with(options, || self.listen(options), on_ready)
+    }
+
+    /// As [`Core::serve`], on sockets that another process has bound and may keep.
+    ///
+    /// # Errors
+    /// As [`Core::serve`].
+    pub fn serve_on(
+        &self,
+        sockets: Vec<OwnedFd>,
+        options: &ServerOptions,
+        on_ready: impl FnOnce(),
+    ) -> Result<(), Error> {
+        self.serve_with(
+            options,
+            || listener::lent(sockets, self.options.threads).map(|lent| ((), lent)),
+            |()| on_ready(),
+        )
+    }
+
+    fn serve_with<A>(
+        &self,
+        options: &ServerOptions,
+        listen: impl FnOnce() -> Result<(A, Vec<Vec<Listener>>), Error>,
+        on_ready: impl FnOnce(A),
+    ) -> Result<(), Error> {
         if self.busy.swap(true, Ordering::Acquire) {
             return Err(Error::Invalid("this core serves already".to_owned()));
         }
         event_loop::raise_descriptor_limit();
         let stop = lock(&self.stop).clone();
-        let served = self.serve_until(&stop, options, on_ready);
+        let served =
+            listen().and_then(|(ready, listeners)| self.serve_until(&stop, options, listeners, || on_ready(ready)));
         if let Some(serving) = lock(&self.serving).take() {
             serving.shared.overflow.stop();
         }
@@ -430,6 +467,19 @@ impl Core {
     /// second time, it ends connections at once. Never blocks.
     pub fn stop(&self) {
         lock(&self.stop).stop();
+    }
+
+    /// As [`Core::stop`] for a core whose successor has the same sockets and listens already: connections between requests
+    /// stay open for one more, so that none meets a closed one.
+    pub fn hand_over(&self) {
+        lock(&self.stop).hand_over();
+    }
+
+    /// For each I/O thread how often it has begun to wait or to work; odd while it works.
+    pub fn beats(&self) -> Vec<u64> {
+        let serving = lock(&self.serving);
+        let gauges = serving.iter().flat_map(|serving| &serving.gauges);
+        gauges.map(|gauges| gauges.beats.load(Ordering::Relaxed)).collect()
     }
 
     /// All counters, summed.
@@ -469,13 +519,13 @@ impl Core {
         &self,
         stop: &StopHandle,
         options: &ServerOptions,
-        on_ready: impl FnOnce(SocketAddr),
+        listeners: Vec<Vec<Listener>>,
+        on_ready: impl FnOnce(),
     ) -> Result<(), Error> {
-        let (address, listeners) = self.listen(options)?;
         let lives = self.prepare(stop, options, listeners)?;
         let threads: Vec<Result<IoThread, Error>> = lives.into_iter().map(|life| life.start(stop)).collect();
         if threads.iter().all(Result::is_ok) {
-            on_ready(address);
+            on_ready();
         }
         threads.into_iter().map(join).fold(Ok(()), Result::and)
     }

@@ -58,9 +58,12 @@ const LETTERS: usize = 64;
 const HELD_BYTES_FAIR: usize = 64 << 10;
 /// Deadlines that pass before clients get their turn: each costs two system calls, and thousands may fall into one second.
 const EXPIRIES: u64 = 64;
-/// How long a stopping server waits for the first request of a connection that was made just before: at least a second,
-/// since a deadline fires up to a second early.
+/// How long a stopping server waits for the next request of a connection that was made or used just before, to answer it
+/// with the word that it was the last: to close at once would meet a request on its way. At least a second, since a deadline
+/// fires up to a second early.
 const FRESH_SECONDS: u32 = 2;
+/// Used just before: in this second or the one before it.
+const ACTIVE_SECONDS: u32 = 2;
 
 /// How an event loop treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,15 @@ pub struct Gauges {
     pub expired: AtomicU64,
     /// Connections refused or cut since the start because too much was held.
     pub shed: AtomicU64,
+    /// How often the loop has begun to wait or to work: odd while it works. Of a loop that hangs it stays odd and the same.
+    pub beats: AtomicU64,
+}
+
+impl Gauges {
+    /// Only the loop itself may call this.
+    fn beat(&self) {
+        self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
 }
 
 /// An event loop that is ready to run. `L` is what its handler's late answers are.
@@ -221,6 +233,7 @@ impl<'h, H: Handler> Running<'h, H> {
         let mut events = Vec::with_capacity(EVENTS);
         while self.goes_on() {
             self.wait(&mut events)?;
+            self.gauges.beat();
             self.time.tick();
             tell(self.handler, Handler::begin_turn);
             self.take_turns();
@@ -233,6 +246,7 @@ impl<'h, H: Handler> Running<'h, H> {
                 self.check_deadlines();
             }
             tell(self.handler, Handler::end_turn);
+            self.gauges.beat();
         }
         (0..self.clients.places()).for_each(|index| self.close(index));
         self.abandon_letters();
@@ -461,10 +475,13 @@ impl<'h, H: Handler> Running<'h, H> {
                 self.ready.push_back(index);
             }
         } else if self.drain_end.is_some() && client.connection.is_idle() {
-            if !client.connection.is_fresh() {
+            let now = self.time.seconds();
+            let last = if self.stop.is_gentle() { self.drain_end } else { None };
+            let active = client.connection.is_fresh() || client.connection.still_since() + ACTIVE_SECONDS > now;
+            if last.is_none() && !active {
                 return self.close(index);
             }
-            deadline = deadline.min(self.time.seconds() + FRESH_SECONDS);
+            deadline = deadline.min(last.unwrap_or(now + FRESH_SECONDS));
         }
         let held_bytes = client.connection.held_bytes();
         self.held_bytes = self.held_bytes + held_bytes - std::mem::replace(&mut client.held_bytes, held_bytes);

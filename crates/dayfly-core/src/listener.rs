@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use rustix::net::{
 };
 
 use crate::error::Error;
+use serde::Serialize;
 
 /// Connections that the kernel keeps ready; it cuts this to `net.core.somaxconn`, 4096 on most machines.
 const BACKLOG: i32 = 4096;
@@ -28,8 +29,15 @@ const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    /// Keeps the file until the last thread is done with it; None for an internet address.
+    kind: Kind,
+    /// Keeps the file until the last thread is done with it; None for an internet address, and where another process does.
     file: Option<Arc<SocketFile>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    Unix,
 }
 
 /// A socket's file, removed with its last listener.
@@ -37,8 +45,94 @@ pub struct Listener {
 struct SocketFile {
     path: PathBuf,
     device_and_inode: (u64, u64),
-    /// Held longer than the file is there.
-    _lock: OwnedFd,
+    /// Held longer than the file is there. None: somebody else looks after the file.
+    lock: Option<OwnedFd>,
+}
+
+/// Sockets that this process has bound and does not accept from: for whoever passes them to other processes, closes them,
+/// and removes the files. All of them are listened on.
+#[derive(Debug, Serialize)]
+pub struct Bound {
+    /// The address that is listened on.
+    pub host: String,
+    /// Its port; the one that was chosen for port 0.
+    pub port: u16,
+    /// Descriptors of the sockets; those of a file once, however many threads will share it.
+    pub sockets: Vec<RawFd>,
+    /// The files of those in the file system.
+    pub files: Vec<BoundFile>,
+}
+
+/// The file of a socket, to be removed by whoever closes the socket, if it is still the same file, and then unlocked.
+#[derive(Debug, Serialize)]
+pub struct BoundFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Which.
+    pub device: u64,
+    /// Which, on its device.
+    pub inode: u64,
+    /// Descriptor of the lock, to be held longer than the file is there.
+    pub lock: RawFd,
+}
+
+impl Bound {
+    /// Binds what so many threads will listen on. From then on the caller owns the descriptors.
+    ///
+    /// # Errors
+    /// `AddressInUse`, `Invalid` or `Io`; then nothing is left open.
+    pub fn new(host: &str, port: u16, unix_paths: &[PathBuf], threads: usize) -> Result<Bound, Error> {
+        let address = resolve(host, port)?;
+        let mut listeners = tcp(address, threads)?;
+        let address = listeners[0].address().unwrap_or(address);
+        for path in unix_paths {
+            listeners.append(&mut unix(path, 1)?);
+        }
+        let (host, port) = (address.ip().to_string(), address.port());
+        let mut bound = Bound { host, port, sockets: Vec::new(), files: Vec::new() };
+        for Listener { socket, file, .. } in listeners {
+            bound.sockets.push(socket.into_raw_fd());
+            bound.files.extend(file.and_then(Arc::into_inner).and_then(SocketFile::into_bound));
+        }
+        Ok(bound)
+    }
+}
+
+/// Sockets that another process has bound, for so many threads: each internet socket for one of them, as far as they go
+/// round; those in the file system for all.
+///
+/// # Errors
+/// `Invalid` if one does not listen or there are none; `Io` if the system has no descriptors left.
+pub fn lent(sockets: Vec<OwnedFd>, threads: usize) -> Result<Vec<Vec<Listener>>, Error> {
+    let failed = |errno: Errno| Error::Invalid(format!("not a socket that listens: {errno}"));
+    let (mut internet, mut local) = (Vec::new(), Vec::new());
+    for socket in sockets {
+        if !sockopt::socket_acceptconn(&socket).map_err(failed)? {
+            return Err(failed(Errno::NOTCONN));
+        }
+        match sockopt::socket_domain(&socket).map_err(failed)? {
+            AddressFamily::UNIX => local.push(socket),
+            _ => internet.push(socket),
+        }
+    }
+    if internet.is_empty() {
+        return Err(Error::Invalid("there is no socket to listen on".to_owned()));
+    }
+    let again = |socket: &OwnedFd| socket.try_clone().map_err(|error| Error::io("cannot share a socket", error));
+    let mut of_threads: Vec<Vec<Listener>> = Vec::with_capacity(threads);
+    for thread in 0..threads {
+        let socket = again(&internet[thread % internet.len()])?;
+        of_threads.push(vec![Listener { socket, kind: Kind::Tcp, file: None }]);
+        for socket in &local {
+            let socket = again(socket)?;
+            of_threads[thread].push(Listener { socket, kind: Kind::Unix, file: None });
+        }
+    }
+    // There may be more of them than threads, and the kernel gives each its part of the connections.
+    for (number, socket) in internet.into_iter().enumerate().skip(threads) {
+        of_threads[number % threads].push(Listener { socket, kind: Kind::Tcp, file: None });
+    }
+    Ok(of_threads)
 }
 
 /// The first address of `host`, a name or an address.
@@ -66,11 +160,11 @@ pub fn tcp(address: SocketAddr, count: usize) -> Result<Vec<Listener>, Error> {
     if count > 1 {
         sockopt::set_socket_reuseport(&first, true).map_err(failed)?;
     }
-    let mut listeners = vec![Listener { socket: first, file: None }];
+    let mut listeners = vec![Listener { socket: first, kind: Kind::Tcp, file: None }];
     let address = listeners[0].address().unwrap_or(address);
     for _ in 1..count {
         let socket = tcp_socket(address, true).map_err(failed)?;
-        listeners.push(Listener { socket, file: None });
+        listeners.push(Listener { socket, kind: Kind::Tcp, file: None });
     }
     Ok(listeners)
 }
@@ -112,9 +206,9 @@ pub fn unix(path: &Path, count: usize) -> Result<Vec<Listener>, Error> {
     let mut listeners = Vec::with_capacity(count);
     for _ in 1..count {
         let socket = socket.try_clone().map_err(|error| Error::io(context(), error))?;
-        listeners.push(Listener { socket, file: file.clone() });
+        listeners.push(Listener { socket, kind: Kind::Unix, file: file.clone() });
     }
-    listeners.push(Listener { socket, file });
+    listeners.push(Listener { socket, kind: Kind::Unix, file });
     Ok(listeners)
 }
 
@@ -178,12 +272,23 @@ impl SocketFile {
         }
         chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), UNIX_MODE)?;
         let device_and_inode = (status.st_dev, status.st_ino);
-        Ok(SocketFile { path: path.to_owned(), device_and_inode, _lock: lock })
+        Ok(SocketFile { path: path.to_owned(), device_and_inode, lock: Some(lock) })
+    }
+}
+
+impl SocketFile {
+    /// Leaves it to somebody else.
+    fn into_bound(mut self) -> Option<BoundFile> {
+        let (lock, path, (device, inode)) = (self.lock.take()?, self.path.clone(), self.device_and_inode);
+        Some(BoundFile { path, device, inode, lock: lock.into_raw_fd() })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
         // Another server may have replaced the file; then it is not ours to remove.
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.device_and_inode);
@@ -202,7 +307,7 @@ impl Listener {
     /// The next connection that waits.
     pub(crate) fn accept(&self) -> Result<(OwnedFd, Peer), Errno> {
         let (socket, address) = acceptfrom_with(&self.socket, FLAGS)?;
-        if self.file.is_some() {
+        if self.kind == Kind::Unix {
             return Ok((socket, Peer::Unix));
         }
         // Who cannot be named is nobody: above all not a peer whose word may be believed.
@@ -212,7 +317,7 @@ impl Listener {
 
     /// How to wait for it. Threads that share one socket would all wake for each connection without `EXCLUSIVE`.
     pub(crate) fn event_flags(&self) -> EventFlags {
-        if self.file.is_some() { EventFlags::IN | EventFlags::EXCLUSIVE } else { EventFlags::IN }
+        if self.kind == Kind::Unix { EventFlags::IN | EventFlags::EXCLUSIVE } else { EventFlags::IN }
     }
 }
 

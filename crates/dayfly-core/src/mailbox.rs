@@ -177,6 +177,7 @@ pub struct StopHandle {
 #[derive(Debug)]
 struct StopShared {
     stop: AtomicU8,
+    gently: AtomicBool,
     wake: Wake,
 }
 
@@ -194,7 +195,8 @@ pub(crate) enum Stop {
 impl StopHandle {
     /// A handle for any number of event loops.
     pub fn new() -> Result<StopHandle, Error> {
-        Ok(StopHandle { shared: Arc::new(StopShared { stop: AtomicU8::new(0), wake: Wake::new()? }) })
+        let (stop, gently, wake) = (AtomicU8::new(0), AtomicBool::new(false), Wake::new()?);
+        Ok(StopHandle { shared: Arc::new(StopShared { stop, gently, wake }) })
     }
 
     /// Accepting stops, requests in flight are answered, idle connections close; then the loops return. The second call
@@ -205,8 +207,21 @@ impl StopHandle {
         self.shared.wake.signal();
     }
 
+    /// As the first [`StopHandle::stop`], but connections between requests stay open for one more, whose answer says that it
+    /// was the last: for a server whose successor listens already. Nothing after a stop.
+    pub fn hand_over(&self) {
+        self.shared.gently.store(true, atomic::Ordering::Relaxed);
+        let _ = self.shared.stop.compare_exchange(0, 1, atomic::Ordering::Release, atomic::Ordering::Relaxed);
+        self.shared.wake.signal();
+    }
+
+    /// Whether connections between requests stay for one more.
+    pub(crate) fn is_gentle(&self) -> bool {
+        self.shared.gently.load(atomic::Ordering::Relaxed)
+    }
+
     pub(crate) fn state(&self) -> Stop {
-        match self.shared.stop.load(atomic::Ordering::Relaxed) {
+        match self.shared.stop.load(atomic::Ordering::Acquire) {
             0 => Stop::No,
             1 => Stop::Drain,
             _ => Stop::Now,

@@ -9,6 +9,7 @@ mod errors;
 mod json;
 mod merge;
 mod wat;
+mod worker;
 
 /// The native half of dayfly; `src/dayfly/_core.pyi` is its contract.
 #[pymodule]
@@ -23,4 +24,6 @@ mod _core {
     use crate::merge::merge;
     #[pymodule_export]
     use crate::wat::parse_wat;
+    #[pymodule_export]
+    use crate::worker::{listen, run_worker};
 }

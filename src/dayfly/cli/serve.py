@@ -16,10 +16,11 @@ from dayfly.cli.options import (
     Host,
     Index,
     Port,
+    make_core,
     make_workshop,
 )
 from dayfly.config import Tenant
-from dayfly.core import CoreOptions, NativeCore, Protection, ServerOptions
+from dayfly.core import CoreOptions, Protection, ServerOptions
 from dayfly.deploy import Change
 from dayfly.errors import InvalidOption
 from dayfly.fingerprint import Fingerprint
@@ -29,6 +30,7 @@ from dayfly.registry import Actor, Housekeeper, Registry
 from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.watch import Watcher, expanded
+from dayfly.worker import WorkerCore
 
 app = typer.Typer()
 
@@ -94,16 +96,16 @@ def serve_command(
     tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
     with Registry.open(data_dir) as registry, Housekeeper(registry):
-        core = NativeCore(
-            CoreOptions(
-                code_cache=code_cache(),
-                protection=protection,
-                paranoid_every=paranoid_every,
-                threads=threads,
-                overflow_threads=overflow_threads,
-                spin_us=spin_us,
-            )
+        core_options = CoreOptions(
+            code_cache=code_cache(),
+            protection=protection,
+            paranoid_every=paranoid_every,
+            threads=threads,
+            overflow_threads=overflow_threads,
+            spin_us=spin_us,
         )
+        # The data directory is free for another server when the last worker has left it.
+        core = WorkerCore(core_options, make_core(), keep=[registry.lock])
         with closing(TenantLogs(registry.log_directory)) as logs:
             operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
             watcher = Watcher(places, _Watched(operator))

@@ -14,6 +14,7 @@ leaves the old state or the new one, and what nothing names is swept at the next
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -62,6 +63,12 @@ class DiskQuotas:
     """All that stands in `releases` and `packed`. 0: no limit."""
     superseded_max: int = 10
     """Releases of a tenant that do not serve, kept for a rollback; older ones are forgotten."""
+
+
+ORPHAN_SECONDS = 15
+"""How long the workers of a server that was killed may hold a data directory; their own limit is 12 s."""
+
+ORPHAN_LOOK_SECONDS = 0.02
 
 
 class Registry:
@@ -132,6 +139,11 @@ class Registry:
                 self._files.ready(digest)
             except DamagedRelease as error:
                 logger.error("%s", error)
+
+    @property
+    def lock(self) -> int:
+        """Return the descriptor that holds the lock: the directory is free when all its copies are closed."""
+        return self._lock.fileno()
 
     def close(self) -> None:
         """Let go of database and data directory."""
@@ -845,20 +857,43 @@ def _quietly(wait: Callable[[], None]) -> None:
 def _lock(directory: Path) -> IO[str]:
     """Hold the lock of a data directory until the file is closed, or the process ends in whatever way."""
     file = (directory / "lock").open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(file):
         file.seek(0)
         holder = file.read(20).strip() or "unknown"
         file.close()
         raise DataDirectoryLocked(
             f"data directory `{directory}` is in use by process {holder}; "
             "stop that one or choose another with --data-dir"
-        ) from None
+        )
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take the lock. Where its holder is gone, its workers finish what they had begun: wait for them."""
+    end = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            if time.monotonic() > end or _is_alive(file.read(20).strip()):
+                return False
+            time.sleep(ORPHAN_LOOK_SECONDS)
+        else:
+            return True
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 @contextmanager

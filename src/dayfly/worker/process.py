@@ -1,0 +1,153 @@
+"""One worker process: started, told what is published, set to serve, ended."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dayfly.config import Tenant
+from dayfly.core import CoreOptions, ServerOptions, to_json
+from dayfly.errors import DayflyError
+from dayfly.worker.channel import Channel, WorkerGone, to_refused
+from dayfly.worker.sockets import Sockets
+
+END_SECONDS = 1
+"""How long a process may take from its last word to its end."""
+
+BATCH = 500
+"""Tenants published with one message."""
+
+_PROGRAM = """
+import signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+from dayfly import _core
+_core.run_worker(sys.argv[1])
+"""
+"""Orders come over the socket alone: signals are sent to whole groups of processes, and meant for the supervisor."""
+
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
+"""What a worker may know of the supervisor's environment, which may hold keys."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What answers for a tenant."""
+
+    tenant: Tenant
+    release: Path
+    secrets: Mapping[str, str] = field(repr=False)
+
+    def to_order(self) -> dict[str, Any]:
+        """Return it as the worker reads it."""
+        spec = self.tenant.model_dump(include={"name", "hosts", "paths", "limits"})
+        return {"tenant": {**spec, "secrets": dict(self.secrets)}, "release": str(self.release.absolute())}
+
+
+class Worker:
+    """A running process; methods may be called from any thread."""
+
+    def __init__(self, options: CoreOptions, keep: Iterable[int], on_end: Callable[["Worker"], None]) -> None:
+        """Start it. `keep`: descriptors that it holds open as long as it lives."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, to_json(options)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+                pass_fds=tuple(keep),
+                start_new_session=True,
+            )
+        self._known: dict[str, Published] = {}
+        self.refused: dict[str, DayflyError] = {}
+        """Tenants that are in the book and that this worker cannot serve."""
+        self._turn = threading.Lock()
+        self.channel = Channel(ours, lambda: on_end(self))
+
+    def wait_ready(self) -> None:
+        """Wait until it takes orders. Raises what it could not start for."""
+        _unwrapped(self.channel.hello)
+
+    def publish(self, one: Published) -> None:
+        """Publish one release. Raises what the worker says, or WorkerGone."""
+        with self._turn:
+            if self._known.get(one.tenant.name) is one:
+                return
+            for error in self.channel.ask("publish", to_refused, {"tenants": [one.to_order()]}).values():
+                raise error
+            self._known[one.tenant.name] = one
+            self.refused.pop(one.tenant.name, None)
+
+    def retire(self, name: str) -> None:
+        """Take a tenant away. Raises WorkerGone."""
+        with self._turn:
+            self._retire([name])
+
+    def follow(self, book: Callable[[], dict[str, Published]]) -> None:
+        """Publish what the book has and this worker has not, and the other way round; `refused` has what cannot be."""
+        with self._turn:
+            wanted = book()
+            if extra := [name for name in self._known if name not in wanted]:
+                self._retire(extra)
+            missing = [one for name, one in wanted.items() if self._known.get(name) is not one]
+            if self._publish(missing):
+                # A host may have gone from one to another by way of a third state, which this worker has not seen.
+                self._retire([one.tenant.name for one in missing])
+                self.refused.update(self._publish(missing))
+                self._known.update({one.tenant.name: one for one in missing})
+
+    def _retire(self, names: list[str]) -> None:
+        self.channel.ask("retire", to_refused, {"names": names})
+        for name in names:
+            self._known.pop(name, None)
+            self.refused.pop(name, None)
+
+    def _publish(self, many: list[Published]) -> dict[str, DayflyError]:
+        refused: dict[str, DayflyError] = {}
+        for start in range(0, len(many), BATCH):
+            batch = many[start : start + BATCH]
+            failed = self.channel.ask("publish", to_refused, {"tenants": [one.to_order() for one in batch]})
+            self._known.update({one.tenant.name: one for one in batch if one.tenant.name not in failed})
+            refused.update(failed)
+        return refused
+
+    def serve(self, sockets: Sockets, options: ServerOptions) -> None:
+        """Have it serve; returns once it does. Raises what the worker says."""
+        _unwrapped(
+            self.channel.send("serve", {"options": json.loads(to_json(options))}, descriptors=sockets.descriptors)
+        )
+
+    def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def how_it_ended(self) -> str:
+        """Say how it ended, once it says no more; one that lives on is no use to anybody."""
+        reason = f": {self.channel.reason}" if self.channel.reason else ""
+        try:
+            code = self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"is not to be trusted{reason}"
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with status {code}{reason}"
+
+
+def _unwrapped(answer: "Future[Any]") -> Any:  # noqa: ANN401 - whatever it is
+    try:
+        return answer.result()
+    except WorkerGone as gone:
+        if gone.reason is None:
+            raise
+        raise gone.reason from None

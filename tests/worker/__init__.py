@@ -1,0 +1,1 @@
+"""Workers: real processes on real sockets, and what a hostile one could say."""

@@ -1,0 +1,162 @@
+"""A worker's place is never empty for long, and nobody who asks notices more than the end of a connection."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dayfly.errors import DamagedRelease, InvalidOption, SystemRefused
+from dayfly.worker.core import Watch, _Pulse
+from tests.conftest import HELLO_WAT
+from tests.worker.conftest import SECONDS, Serve, Served, wait_for_end
+
+MakeTenant = Callable[..., Path]
+
+
+def saying(text: str) -> dict[str, str]:
+    """Return the files of a tenant that answers five letters."""
+    return {"app.wat": HELLO_WAT.replace("hello", text), "dayfly.toml": 'tier = "wasm"\n'}
+
+
+def kill(served: Served) -> int:
+    """Kill the worker with its spare ready; return which it was."""
+    assert served.core.wait_for_spare(SECONDS)
+    process = served.process
+    os.kill(process, signal.SIGKILL)
+    return process
+
+
+def test_a_killed_worker_is_replaced_on_the_same_sockets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """By its spare, which has all that was published; the log says so."""
+    with serve() as served:
+        for _ in range(3):
+            killed = kill(served)
+            assert served.get() == (200, b"hello")
+            assert served.process != killed
+    assert caplog.text.count("was ended by SIGKILL") == 3
+    assert caplog.text.count("has taken over") == 3
+
+
+def test_a_spare_follows_what_is_published(serve: Serve, make_tenant: MakeTenant) -> None:
+    """Deploys, replacements and removals, in whatever order it hears of them."""
+    with serve() as served:
+        assert served.core.wait_for_spare(SECONDS)
+        served.deploy(make_tenant("other", saying("first")))
+        served.deploy(make_tenant("gone"))
+        served.deploy(make_tenant("other", saying("later")))
+        served.core.retire("gone")
+        kill(served)
+        assert served.get("other") == (200, b"later")
+        assert served.get("hello") == (200, b"hello")
+        assert served.get("gone")[0] == 404
+
+
+def test_a_host_that_went_from_one_tenant_to_another_is_found(serve: Serve, make_tenant: MakeTenant) -> None:
+    """Also by a spare that has seen neither publish."""
+    toml = 'tier = "wasm"\nhosts = ["{}.localhost"]\n'
+    with serve() as served:
+        assert served.core.wait_for_spare(SECONDS)
+        for hosts in (("x", "y"), ("z", "x"), ("y", "x")):
+            for name, host in zip(("one", "two"), hosts, strict=True):
+                files = {"app.wat": HELLO_WAT.replace("hello", f"{name}{host}x"), "dayfly.toml": toml.format(host)}
+                served.deploy(make_tenant(name, files))
+        kill(served)
+        assert served.get("y") == (200, b"oneyx"[:5])
+        assert served.get("x") == (200, b"twoxx"[:5])
+
+
+def test_a_publish_that_meets_the_end_of_a_worker_reaches_the_next(serve: Serve, make_tenant: MakeTenant) -> None:
+    """The deploy waits, and what it returned for is live."""
+    with serve() as served:
+        kill(served)
+        served.deploy(make_tenant("other", saying("other")))
+        assert served.get("other") == (200, b"other")
+        kill(served)
+        assert served.get("other") == (200, b"other")
+
+
+def test_a_release_that_cannot_be_published_is_refused(serve: Serve, tmp_path: Path) -> None:
+    """In the words of the worker, which serves on."""
+    with serve() as served:
+        current = served.registry.current("hello")
+        assert current is not None
+        with pytest.raises(DamagedRelease, match="is damaged"):
+            served.core.publish(current.tenant, tmp_path / ("0" * 64))
+        other = current.tenant.model_copy(update={"name": "other"})
+        with pytest.raises(InvalidOption, match=r"host `hello\.localhost` already belongs to `hello`"):
+            served.core.publish(other, current.directory)
+        with pytest.raises(InvalidOption, match="there is no tenant `other`"):
+            served.core.retire("other")
+        assert served.get() == (200, b"hello")
+
+
+def test_workers_that_end_one_after_the_other_are_replaced_more_slowly(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the log says so; the server does not give up."""
+    with serve(Watch(backoff=(1, 0.01, 0.02))) as served:
+        for _ in range(4):
+            kill(served)
+            assert served.get() == (200, b"hello")
+    assert "4 workers have ended one after the other; the next starts in 0.0 s" in caplog.text
+
+
+def test_a_killed_spare_is_replaced(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody else is concerned."""
+    with serve() as served:
+        assert served.core.wait_for_spare(SECONDS)
+        spare = served.core._spare  # noqa: SLF001 - nobody else needs to know which
+        assert spare is not None
+        serving = served.process
+        spare.process.kill()
+        wait_for_end(spare.process.pid)
+        while served.core._spare is spare:  # noqa: SLF001
+            served.get()
+        assert served.core.wait_for_spare(SECONDS)
+        assert served.process == serving
+    assert "spare worker process" in caplog.text
+
+
+def test_a_worker_that_stands_still_is_ended_and_replaced(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """SIGSTOP stands for whatever keeps it from answering its supervisor."""
+    with serve(replace(Watch(), silent=0.2)) as served:
+        assert served.core.wait_for_spare(SECONDS)
+        stopped = served.process
+        os.kill(stopped, signal.SIGSTOP)
+        wait_for_end(stopped)
+        assert served.get() == (200, b"hello")
+    assert "has not answered for 0.2 s; it is ended" in caplog.text
+
+
+def test_a_thread_that_works_on_the_same_thing_for_long_hangs() -> None:
+    """One that waits, goes on, or has been seen too seldom does not."""
+    watch, pulse = Watch(stuck=1.0, looks=2), _Pulse()
+    looks = [(0.0, [1, 2]), (0.6, [1, 2]), (1.2, [1, 2]), (1.8, [3, 2]), (9.0, [3, 2]), (9.1, [3, 2])]
+    found = []
+    for now, beats in looks:
+        pulse.take(beats, now)
+        found.append(pulse.trouble(watch, now))
+    hangs = "hangs in I/O thread 0 for 1 s"
+    assert found == ["", "", hangs, "", "", hangs]
+
+
+def test_after_the_stop_nothing_is_published(serve: Serve) -> None:
+    """A deploy is told so at once."""
+    with serve() as served:
+        current = served.registry.current("hello")
+        assert current is not None
+    with pytest.raises(SystemRefused, match="no worker takes orders now"):
+        served.core.publish(current.tenant, current.directory)
+
+
+def test_the_worker_counts_and_logs_for_its_supervisor(serve: Serve) -> None:
+    """What was counted last is in the statistics, with how many workers there were."""
+    with serve() as served:
+        assert served.get() == (200, b"hello")
+        stats = served.core.stats()
+        assert stats["tenants"]["hello"]["requests"] == [{"outcome": "ok", "lane": "inline", "count": 1}]
+        assert served.core.wait_for_spare(SECONDS)
+        assert served.core.stats()["workers_started"] == 2
