@@ -108,7 +108,7 @@ def internal() -> Problem:
 
 def handle(app: FastAPI) -> None:
     """Have an application answer with problems only."""
-    for kind in (DayflyError, RequestValidationError, HTTPException):
+    for kind in (DayflyError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer)
 
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from dayfly.admin.bodies import Why
+from dayfly.admin.bodies import Why, is_name
 from dayfly.admin.caller import Caller, Need
 from dayfly.admin.problem import MEDIA_TYPE, Problem
+from dayfly.config import Tenant
 from dayfly.deploy import Change
 from dayfly.operator import Operator
 
@@ -45,11 +46,20 @@ class Route(APIRoute):
         known = _options(self.dependant)
 
         async def admitted(request: Request) -> Response:
+            _check_name(request)
             _authorise(request, need)
             _check_options(request, known)
             return await answer(request)
 
         return admitted
+
+
+def _check_name(request: Request) -> None:
+    """Refuse what no tenant can be called, whatever else may be wrong."""
+    name = request.path_params.get("tenant", "x")
+    if not is_name(name):
+        detail = f"path: `tenant` cannot be {name[:100]!r}; allowed: {Tenant.model_fields['name'].description}"
+        raise Problem(422, "request", detail, field="tenant")
 
 
 def _options(dependant: Dependant) -> set[str]:
