@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import socket
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -29,6 +31,8 @@ SILENCE_SECONDS = 60.0
 Json = Any
 """What an answer holds; its shape stands in docs/admin-api.md."""
 
+_URL = r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/[!-~]*)?"
+
 _KINDS = {
     kind.kind: kind
     for kind in vars(errors).values()
@@ -49,7 +53,7 @@ class Client:
         """Make ready to ask a server: `http://HOST:PORT`, `https://...`, or the path of a socket.
 
         None: what DAYFLY_SERVER says, else the socket in the data directory; the token is taken from DAYFLY_TOKEN.
-        Nothing is sent yet. Raises InvalidOption.
+        Nothing is sent yet. Raises InvalidOption, or ServerUnreachable if nobody listens on the socket.
         """
         place = server or os.environ.get("DAYFLY_SERVER") or str(_socket_of(data_directory))
         token = token or os.environ.get("DAYFLY_TOKEN") or None
@@ -177,21 +181,20 @@ def _is_ours(path: Path) -> bool:
 def _transport(place: str, stack: ExitStack) -> tuple[httpx.HTTPTransport, str]:
     """Return what reaches a server, and what its paths are appended to."""
     if "://" in place:
-        try:
-            url = httpx.URL(place)
-        except httpx.InvalidURL:
-            url = httpx.URL()
-        if url.scheme in {"http", "https"} and url.host:
+        if re.fullmatch(_URL, place):
             return httpx.HTTPTransport(), place.rstrip("/")
         raise InvalidOption(
             f"--server cannot be `{place}`; allowed: http://HOST:PORT, https://HOST, or a socket's path"
         )
     try:
-        return httpx.HTTPTransport(
-            uds=stack.enter_context(reachable(Path(place.removeprefix("unix:"))))
-        ), "http://dayfly"
+        address = stack.enter_context(reachable(Path(place.removeprefix("unix:"))))
+        # Tried first, because the library forgets to close a socket that cannot be connected.
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(CONNECT_SECONDS)
+            trial.connect(address)
     except OSError as error:
         raise _unreachable(place, error) from None
+    return httpx.HTTPTransport(uds=address), "http://dayfly"
 
 
 def _unreachable(place: str, error: Exception) -> ServerUnreachable:

@@ -98,8 +98,8 @@ def list_command(
 def _vault(server: str | None, token: str | None, data_dir: Path) -> Iterator[Vault]:
     """Give the running server that is meant, or the data directory if none is named and none runs there."""
     with ExitStack() as stack:
-        client = stack.enter_context(Client.open(server, token, data_dir))
         try:
+            client = stack.enter_context(Client.open(server, token, data_dir))
             client.get("/health")
         except ServerUnreachable:
             if server or os.environ.get("DAYFLY_SERVER"):
