@@ -159,7 +159,7 @@ def test_a_change_that_comes_too_late_changes_nothing(
     answer = shop.ask(method, place, **{**options, "headers": {**headers, **stale}})
     problem(answer, 412, "conflict", "If-Match")
     assert (shop.ask("GET", "/v1/tenants/shop").json(), shop.core.published["shop"]) == before
-    problem(shop.ask(method, place, **{**options, "headers": {**headers, "If-Match": "yesterday"}}), 422, "request")
+    problem(shop.ask(method, place, **{**options, "headers": {**headers, "If-Match": "yesterday"}}), 412, "conflict")
     assert shop.ask(method, place, **{**options, "headers": {**headers, **shop.tag()}}).is_success
 
 

@@ -10,7 +10,7 @@ from dayfly.admin import deploys, logs, problem, tenants, tokens
 from dayfly.admin.caller import Failures, Need
 from dayfly.admin.guard import Guard
 from dayfly.admin.problem import Problem
-from dayfly.admin.route import CAREFUL, IF_MATCH, NEED, Operating, make_router, needs
+from dayfly.admin.route import CAREFUL, NEED, Operating, make_router, needs
 from dayfly.operator import Operator
 from dayfly.watch import Report
 
@@ -72,8 +72,9 @@ def routes() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    for part in (service, tenants.router, deploys.router, logs.router, tokens.router):
-        app.include_router(part)
+    app.state.routers = (service, tenants.router, deploys.router, logs.router, tokens.router)
+    for router in app.state.routers:
+        app.include_router(router)
     problem.handle(app)
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -94,6 +95,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     )
     components = described["components"]
     components["schemas"]["Problem"] = problem.SCHEMA
+    for name in ("Limits", "LimitOverrides"):
+        _correct(components["schemas"][name])
     about = "not needed by the owner of the server on its own socket"
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": about}}
     for operations in described["paths"].values():
@@ -110,4 +113,12 @@ def _complete(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["name"] == "If-Match":
             parameter["required"] = is_careful
-            parameter["schema"] = {"type": "string", "pattern": IF_MATCH}
+            parameter["schema"] = {"type": "string"}
+
+
+def _correct(limits: dict[str, Any]) -> None:
+    """Say the bounds of limits in the words of JSON Schema: with a validator in front, pydantic leaves its own."""
+    words = {"ge": "minimum", "le": "maximum", "multiple_of": "multipleOf"}
+    for name, limit in limits["properties"].items():
+        del limit["default"]  # that of dayfly.toml, not of a request
+        limits["properties"][name] = {words.get(key, key): value for key, value in limit.items()}

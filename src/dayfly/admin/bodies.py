@@ -4,9 +4,9 @@ import re
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
-from dayfly.config import NAME, VARIABLE
+from dayfly.config import NAME, VARIABLE, Limits
 
 SECRET_BYTES_MAX = 64 << 10
 VARIABLES_MAX = 200
@@ -30,11 +30,19 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _whole(value: object) -> object:
+    """Return 1 for 1.0: JSON has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = BeforeValidator(_whole)
+
+
 class Activation(_Body):
     """Which release is to be the current one."""
 
     release: Annotated[
-        Annotated[int, Field(ge=1, le=1 << 31)] | Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")],
+        Annotated[int, Field(ge=1, le=1 << 31), _Whole] | Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")],
         Field(description="its number, or eight or more digits of its digest"),
     ]
 
@@ -45,10 +53,19 @@ class CanaryShare(_Body):
     share: Annotated[Share, Field(strict=False)]
 
 
+class LimitOverrides(Limits):
+    """Limits that hold whatever dayfly.toml says; those that are left out are as it says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, values: object) -> object:
+        return {key: _whole(value) for key, value in values.items()} if isinstance(values, dict) else values
+
+
 class Environment(RootModel[dict[str, str]]):
     """Plain variables, by name."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra={"additionalProperties": False})
 
     root: Annotated[
         dict[
@@ -71,7 +88,13 @@ class SecretValue(_Body):
     value: Annotated[
         str,
         AfterValidator(_in_octets),
-        Field(pattern=r"^[^\x00]+$", max_length=SECRET_BYTES_MAX, description="text without a zero octet", repr=False),
+        Field(
+            pattern=r"^[^\x00]+$",
+            min_length=1,
+            max_length=SECRET_BYTES_MAX,
+            description="text without a zero octet",
+            repr=False,
+        ),
     ]
 
 
@@ -84,8 +107,8 @@ class TokenOrder(_Body):
     ]
     note: Annotated[str, Field(pattern=rf"^{_WORDS}$", max_length=200, description="whose it is, or what for")] = ""
     expires_s: Annotated[
-        int | None,
-        Field(ge=1, le=10 * 366 * 86_400, description="seconds until it is invalid; without it, it never is"),
+        Annotated[int, Field(ge=1, le=10 * 366 * 86_400), _Whole] | None,
+        Field(description="seconds until it is invalid; without it, it never is"),
     ] = None
 
 

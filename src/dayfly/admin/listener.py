@@ -172,7 +172,7 @@ def _listening_file(path: Path) -> Iterator[socket.socket]:
 def _check_owner(directory: Path) -> None:
     """Refuse a directory in which somebody else could put a socket of theirs in the place of ours."""
     facts = directory.stat()
-    if facts.st_uid not in {os.geteuid(), 0}:
+    if not _may_own(facts.st_uid):
         raise SystemRefused(
             f"data directory `{directory}` belongs to user {facts.st_uid}; run as that user or choose another "
             "with --data-dir"
@@ -182,6 +182,10 @@ def _check_owner(directory: Path) -> None:
             f"data directory `{directory}` may be written to by others; take that away (chmod go-w) or choose another "
             "with --data-dir"
         )
+
+
+def _may_own(user: int) -> bool:
+    return user in {os.geteuid(), 0}
 
 
 @contextmanager

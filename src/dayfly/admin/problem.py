@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from dayfly.config import Limits
 from dayfly.errors import Conflict, DayflyError
@@ -116,7 +117,24 @@ def _answer(request: Request, error: Exception) -> JSONResponse:
     problem = _of(error)
     if isinstance(error, Conflict) and "If-Match" in request.headers:
         problem = Problem(412, problem.kind, problem.detail, field="If-Match")
+    if problem.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework has looked at one route of several with this path.
+        problem.headers = {"Allow": ", ".join(_methods(request))}
     return response(problem, str(request.state.request_id))
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that the path of a request takes."""
+    path = request.url.path
+    return sorted(
+        {
+            method
+            for router in request.app.state.routers
+            for route in router.routes
+            if isinstance(route, Route) and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+    )
 
 
 def _of(error: Exception) -> Problem:

@@ -1,5 +1,6 @@
 """What all routes have in common: whom they let in, which options they know, and what a change is made from."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
@@ -125,13 +126,15 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        pattern=IF_MATCH,
         description="the `ETag` that the change is meant for: if it is another one now, 412",
     ),
 ]
 
 
 def _change(caller: Asking, why: Why = "", if_match: IfMatch = None) -> Change:
+    if if_match is not None and not re.fullmatch(IF_MATCH, if_match):
+        detail = "`If-Match` is no `ETag` of ours; read the tenant, and send the one that is answered, or `*`"
+        raise Problem(412, "conflict", detail, field="If-Match")
     revision = None if if_match in {None, "*"} else int(str(if_match).strip('"'))
     return Change(caller.actor, why, revision)
 

@@ -8,13 +8,13 @@ from dayfly.admin.bodies import (
     Activation,
     CanaryShare,
     Environment,
+    LimitOverrides,
     SecretValue,
     TenantName,
     VariableName,
 )
 from dayfly.admin.caller import Need
 from dayfly.admin.route import CarefullyChanging, Changing, Operating, make_router, needs, tag
-from dayfly.config import Limits
 from dayfly.operator import TenantState
 from dayfly.registry import Event, ReleaseRow
 
@@ -100,7 +100,7 @@ def show_limits(tenant: TenantName, operator: Operating, response: Response) -> 
 
 @router.put("/tenants/{tenant}/limits", **needs(Need.ADMIN, careful=True))
 def set_limits(
-    tenant: TenantName, body: Limits, operator: Operating, change: CarefullyChanging, response: Response
+    tenant: TenantName, body: LimitOverrides, operator: Operating, change: CarefullyChanging, response: Response
 ) -> TenantState:
     """Say which limits hold, whatever dayfly.toml says; those that are left out are as it says."""
     return _tagged(response, operator.override(tenant, change, limits=body.model_dump(exclude_unset=True)))
