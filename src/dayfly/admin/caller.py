@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from dayfly.admin.problem import Problem
+from dayfly.log import logger, printable
 from dayfly.operator import Operator
 from dayfly.registry import Actor
 
@@ -126,6 +127,7 @@ def identify(operator: Operator, failures: Failures, peer: Peer, credentials: It
     grant = operator.grant(token) if (token := _token(values)) else None
     if grant is None:
         if values:
+            logger.warning("admin: a token that is not valid came from %s", printable(peer.address))
             failures.record(peer)
         raise Problem(
             401,
