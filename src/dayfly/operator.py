@@ -167,11 +167,12 @@ class Operator:
 
     def tenants(self) -> list[TenantState]:
         """Return all tenants, sorted by name."""
-        return list(map(self._state, self._registry.tenants()))
+        secrets = self._registry.secret_names_of_all()
+        return [self._state(recorded, secrets.get(recorded.name, [])) for recorded in self._registry.tenants()]
 
     def tenant(self, name: str) -> TenantState:
         """Return one tenant."""
-        return self._state(self._registry.tenant(name))
+        return self._state(self._registry.tenant(name), self._registry.secret_names(name))
 
     def remove(self, name: str, change: Change) -> None:
         """Take a tenant away, with its secrets; requests in flight are finished."""
@@ -365,10 +366,9 @@ class Operator:
             source = Source.unpack(Path(name), (current.directory / SOURCE).read_bytes())
             self._deploy(current.tenant, source, Change(change.by, change.why or "limits or variables were changed"))
 
-    def _state(self, recorded: Recorded) -> TenantState:
+    def _state(self, recorded: Recorded, known: Sequence[str]) -> TenantState:
         name, current, canary = recorded.name, recorded.current, recorded.canary
-        effective = self._registry.effective(current.tenant) if current else None
-        known = self._registry.secret_names(name)
+        effective = recorded.over(current.tenant) if current else None
         return TenantState(
             name=name,
             revision=recorded.revision,

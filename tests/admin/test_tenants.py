@@ -45,6 +45,22 @@ def test_watched_directories_are_told(shop: House) -> None:
     ]
 
 
+def test_a_list_says_what_each_tenant_says(shop: House) -> None:
+    """Also of one that has secrets and limits before its first release."""
+    for name in ("shop", "later"):
+        assert shop.ask("PUT", f"/v1/tenants/{name}/secrets/KEY", json={"value": "x"}).status_code == 204
+        answer = shop.ask("PUT", f"/v1/tenants/{name}/limits", json={"queue_max": 2}, headers=shop.tag(name))
+        assert answer.status_code == 200
+    tenants = shop.ask("GET", "/v1/tenants").json()
+    assert [one["name"] for one in tenants] == ["later", "shop"]
+    assert tenants == [shop.ask("GET", f"/v1/tenants/{one['name']}").json() for one in tenants]
+    later, first = tenants
+    assert (later["release"], later["secrets"], later["failure"]) == (None, {"KEY": True}, "")
+    assert first["limits"]["queue_max"] == 2
+    shop.deploy("later")
+    assert shop.core.published["later"][0].limits.queue_max == 2
+
+
 def test_a_release_can_be_gone_back_to(shop: House) -> None:
     """To the one before, by number and by digest; the program that answers is that one."""
     first = shop.core.published["shop"][1].name

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from dayfly.admin.problem import Problem
 from dayfly.log import logger, printable
 from dayfly.operator import Operator
@@ -108,7 +110,7 @@ class Failures:
             self._until.popitem(last=False)
 
 
-def identify(operator: Operator, failures: Failures, peer: Peer, credentials: Iterable[bytes]) -> Caller:
+async def identify(operator: Operator, failures: Failures, peer: Peer, credentials: Iterable[bytes]) -> Caller:
     """Say who asks: whose token it is, or the owner of the server without one.
 
     `credentials`: the values of the `Authorization` fields. Raises Problem.
@@ -124,7 +126,7 @@ def identify(operator: Operator, failures: Failures, peer: Peer, credentials: It
             field="Authorization",
             headers={"Retry-After": str(int(wait) + 1)},
         )
-    grant = operator.grant(token) if (token := _token(values)) else None
+    grant = await run_in_threadpool(operator.grant, token) if (token := _token(values)) else None
     if grant is None:
         if values:
             logger.warning("admin: a token that is not valid came from %s", printable(peer.address))

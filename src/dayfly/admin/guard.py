@@ -60,7 +60,7 @@ class Guard:
         answer = _Answer(send, request_id)
         self._requests += 1
         try:
-            self._admit(scope)
+            await self._admit(scope)
             await self._app(scope, _Body(scope, receive).receive, answer.send)
         except Problem as problem:
             await answer.refuse(problem, scope, receive)
@@ -70,14 +70,14 @@ class Guard:
         finally:
             self._requests -= 1
 
-    def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope) -> None:
         """Raise Problem for what goes no further."""
         peer = Peer.of(scope)
         _check_origin(scope, None if peer.address.startswith("unix:") else self._hosts)
         if self._requests > REQUESTS_MAX:
             raise Problem(503, "overload", "too many requests at once; try again", headers={"Retry-After": "1"})
         if scope["path"] not in OPEN_PATHS:
-            caller = identify(self._operator, self._failures, peer, _values(scope, b"authorization"))
+            caller = await identify(self._operator, self._failures, peer, _values(scope, b"authorization"))
             scope["state"]["caller"] = caller
 
 

@@ -443,6 +443,15 @@ class Registry:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
+    def secret_names_of_all(self) -> dict[str, list[str]]:
+        """Return the names of the secrets of each tenant that has some, sorted."""
+        names: dict[str, list[str]] = {}
+        query = select(secrets.c.tenant, secrets.c.variable).order_by(secrets.c.tenant, secrets.c.variable)
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                names.setdefault(row.tenant, []).append(row.variable)
+        return names
+
     def set_secret(
         self,
         name: str,
@@ -531,11 +540,7 @@ class Registry:
     def effective(self, tenant: Tenant) -> Tenant:
         """Return a tenant as it is under the operator's limits and variables."""
         found = self._recorded(tenant.name)
-        if found is None or not (found.limits or found.environment):
-            return tenant
-        limits = tenant.limits.model_copy(update=dict(found.limits))
-        environment = {**tenant.environment, **found.environment}
-        return tenant.model_copy(update={"limits": limits, "environment": environment})
+        return found.over(tenant) if found else tenant
 
     # Tokens
 

@@ -129,6 +129,14 @@ class Recorded:
     """Likewise."""
     broken: str = ""
 
+    def over(self, tenant: Tenant) -> Tenant:
+        """Return what dayfly.toml makes of the tenant, with the operator's limits and variables over it."""
+        if not (self.limits or self.environment):
+            return tenant
+        limits = tenant.limits.model_copy(update=dict(self.limits))
+        environment = {**tenant.environment, **self.environment}
+        return tenant.model_copy(update={"limits": limits, "environment": environment})
+
 
 @dataclass(frozen=True)
 class ReleaseRow:
