@@ -7,6 +7,8 @@
 //! 2. `link` adds module after module to one [`program::Program`]: an import is replaced by what it stands for.
 //! 3. The side module comes last, by the convention for dynamic linking: it is given memory behind the component's and
 //!    slots behind the table's, and may import any function or data that a module of the component exports.
+//!    What it exports as `dayfly:instead#name` takes the place of a function of the component, for all who call that; it
+//!    may import the original from `dayfly:replaced`.
 //! 4. What the component imports is bound to the side module's exports of that name (`wasi:clocks/wall-clock#now`: the
 //!    interface without its version, and the function); what has none traps.
 //! 5. `optimise` finds what can be reached from the side module's exports, and what never changes there: the component

@@ -160,6 +160,39 @@ fn what_nobody_provides_traps_when_it_is_called() {
 }
 
 #[test]
+fn a_function_of_the_component_is_replaced_for_everybody_and_given_to_who_replaces_it() {
+    let library = r#"
+        (elem (i32.const 0) $twice)
+        (func $twice (export "twice") (param i32) (result i32) (i32.add (local.get 0) (local.get 0)))
+        (func (export "direct") (param i32) (result i32) (i32.add (call $twice (local.get 0)) (i32.const 100)))
+        (func (export "by_slot") (param i32) (result i32)
+            (i32.add (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0)) (i32.const 1000)))"#;
+    let component = component("", library);
+    let run = |call: &str| {
+        let side = side(&format!(
+            r#"(import "dayfly:replaced" "twice" (func $original (param i32) (result i32)))
+               (import "env" "twice" (func $twice (param i32) (result i32)))
+               (import "env" "direct" (func $direct (param i32) (result i32)))
+               (import "env" "by_slot" (func $by_slot (param i32) (result i32)))
+               (func (export "dayfly:instead#twice") (param i32) (result i32) (i32.add (call $original (local.get 0)) (i32.const 1)))
+               (func (export "run") (result i32) (call {call} (i32.const 21)))"#
+        ));
+        self::call(&merged(&component, &side), "run").expect("it runs")
+    };
+    assert_eq!(["$original", "$twice", "$direct", "$by_slot"].map(run), [42, 43, 143, 1043]);
+    let side = self::side(
+        r#"(import "env" "direct" (func $direct (param i32) (result i32)))
+           (func (export "dayfly:instead#twice") (param i32) (result i32) (i32.const 7))
+           (func (export "run") (result i32) (call $direct (i32.const 21)))"#,
+    );
+    assert_eq!(call(&merged(&component, &side), "run").expect("it runs"), 107);
+    let side = self::side(r#"(import "dayfly:replaced" "twice" (func $original (param i32) (result i32)))"#);
+    check_refused(&component, &side, "it exports nothing in place of `twice`");
+    let side = self::side(r#"(func (export "dayfly:instead#absent"))"#);
+    check_refused(&component, &side, "no module of the component exports such a function");
+}
+
+#[test]
 fn globals_that_nobody_sets_are_constants_and_the_stack_pointer_stays() {
     let main = r#"(global $never (export "never") (mut i32) (i32.const 30))
         (func (export "both") (result i32) (i32.add (global.get $never) (i32.const 1)))"#;
@@ -236,7 +269,7 @@ fn a_symbol_that_is_missing_is_named() {
 fn exports_for_the_component_must_fit_what_it_imports() {
     let component = component("", LIBRARY);
     let now = |ty: &str| side(&format!(r#"(func (export "test:clock/wall#now") {ty} unreachable)"#));
-    check_refused(&component, &now("(param i32)"), "`test:clock/wall#now` is imported by the component as");
+    check_refused(&component, &now("(param i32)"), "`test:clock/wall#now` is wanted by the component as");
     let later = side(r#"(func (export "test:clock/wall#later"))"#);
     check_refused(&component, &later, "the component does not import `test:clock/wall#later`");
 }

@@ -7,7 +7,7 @@ use wasmparser::Operator;
 use super::component::{Component, Instance, Item, Kind};
 use super::module::{self, Wanted};
 use super::program::{Code, Function, Node, Program};
-use super::side::Side;
+use super::side::{INSTEAD, Side};
 use super::{COMPONENT, SIDE, unlinked};
 use crate::Error;
 
@@ -31,7 +31,7 @@ impl<'c, 'a> Linker<'c, 'a> {
         }
         let mut placed = Side::place(&mut self.program, side)?;
         let node = module::add(&mut self.program, SIDE, side, &mut |program, wanted| placed.resolve(program, wanted))?;
-        self.export(&node)?;
+        self.export(&node, &mut placed)?;
         self.program.nodes.push(node);
         Ok(self.program)
     }
@@ -49,7 +49,7 @@ impl<'c, 'a> Linker<'c, 'a> {
 
     /// The program exports the functions of the side module, but for those that serve the component, and those that a
     /// loader calls: start-up, once the data is there.
-    fn export(&mut self, node: &Node<'a>) -> Result<(), Error> {
+    fn export(&mut self, node: &Node<'a>, side: &mut Side<'a>) -> Result<(), Error> {
         for (name, (kind, index)) in &node.exports {
             let Kind::Function = kind else { continue };
             let function = node.maps[Kind::Function as usize][*index];
@@ -61,7 +61,11 @@ impl<'c, 'a> Linker<'c, 'a> {
                 // Linkers always make it; where there are no constructors it is empty.
                 "__wasm_call_ctors" if self.is_empty(function)? => {}
                 "__wasm_call_ctors" => return Err(unlinked(SIDE, "it has constructors, which are not supported")),
-                name if self.world.contains_key(name) => self.bind(name, function)?,
+                name if self.world.contains_key(name) => self.bind(name, self.world[name], function)?,
+                name if name.starts_with(INSTEAD) => {
+                    let replaced = side.replaced(&mut self.program, &name[INSTEAD.len()..])?;
+                    self.bind(name, replaced, function)?;
+                }
                 name if name.contains('#') => {
                     return Err(unlinked(SIDE, format!("the component does not import `{name}`")));
                 }
@@ -69,7 +73,8 @@ impl<'c, 'a> Linker<'c, 'a> {
             }
         }
         self.program.exports.sort_unstable();
-        Ok(())
+        let missing = side.not_replaced(node);
+        missing.map_or(Ok(()), |name| Err(unlinked(SIDE, format!("it exports nothing in place of `{name}`"))))
     }
 
     fn is_empty(&self, function: usize) -> Result<bool, Error> {
@@ -77,14 +82,13 @@ impl<'c, 'a> Linker<'c, 'a> {
         Ok(matches!(body.get_operators_reader()?.read()?, Operator::End))
     }
 
-    fn bind(&mut self, name: &str, function: usize) -> Result<(), Error> {
-        let imported = self.world[name];
-        if self.program.functions[imported].ty != self.program.functions[function].ty {
-            let ty = self.program.functions[imported].ty;
+    fn bind(&mut self, name: &str, wanted: usize, function: usize) -> Result<(), Error> {
+        let ty = self.program.functions[wanted].ty;
+        if ty != self.program.functions[function].ty {
             let wanted = &self.program.types[ty as usize];
-            return Err(unlinked(SIDE, format!("`{name}` is imported by the component as {wanted:?}")));
+            return Err(unlinked(SIDE, format!("`{name}` is wanted by the component as {wanted:?}")));
         }
-        let Code::World { bound } = &mut self.program.functions[imported].code else { unreachable!("of the world") };
+        let Code::World { bound } = &mut self.program.functions[wanted].code else { unreachable!("of the world") };
         *bound = Some(function);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use wasmparser::{
     CompositeInnerType, ConstExpr, Data, DataKind, Element, ElementItems, ElementKind, Export, Global, Import,
-    Operator, Parser, Payload, RefType, Table, TableInit, TypeRef,
+    KnownCustom, Name, NameSectionReader, Operator, Parser, Payload, RefType, Table, TableInit, TypeRef,
 };
 
 use super::component::Kind;
@@ -110,9 +110,28 @@ impl<'a> Reader<'_, 'a> {
                 }
             }
             Payload::TagSection(_) => return Err(self.unsupported("exception tags")),
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Name(names) = section.as_known() {
+                    self.names(names);
+                }
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Names that linkers leave for debuggers. What cannot be read of them is left out: nothing is said of their form.
+    fn names(&mut self, names: NameSectionReader<'a>) {
+        for names in names.into_iter().map_while(Result::ok) {
+            let Name::Function(names) = names else { continue };
+            for name in names.into_iter().map_while(Result::ok) {
+                if name.index as usize >= self.node.imported[Kind::Function as usize]
+                    && let Some(function) = self.node.maps[Kind::Function as usize].get(name.index as usize)
+                {
+                    self.node.names.insert(name.name, *function);
+                }
+            }
+        }
     }
 
     fn unsupported(&self, what: &str) -> Error {

@@ -21,7 +21,8 @@ pub(super) enum Code<'a> {
     Body { node: usize, body: FunctionBody<'a> },
     /// A hostcall of the program to be.
     Import { module: &'a str, name: &'a str },
-    /// A function of the component's world: the side module's, once that is linked, or one that traps.
+    /// A function of the component's world, or one that the side module replaces: the side module's, once that is linked,
+    /// or one that traps.
     World { bound: Option<usize> },
 }
 
@@ -52,6 +53,8 @@ pub(super) struct Node<'a> {
     pub(super) imported: [usize; Kind::COUNT],
     /// Exports by the module's own index.
     pub(super) exports: HashMap<&'a str, (Kind, usize)>,
+    /// Functions that it defines, by the names that are meant for debuggers.
+    pub(super) names: HashMap<&'a str, usize>,
     /// The value of `env.__memory_base`, if it imports one: what exported addresses of data are relative to.
     pub(super) memory_base: Option<i32>,
 }

@@ -8,7 +8,7 @@ use wasmparser::{Dylink0Subsection, GlobalType, KnownCustom, MemInfo, Parser, Pa
 
 use super::component::Kind;
 use super::module::Wanted;
-use super::program::{Code, Function, Global, Program, Value};
+use super::program::{Code, Function, Global, Node, Program, Value};
 use super::{SIDE, unlinked};
 use crate::Error;
 use crate::abi::{IMPORT_MODULE, WASM_PAGE_BYTES};
@@ -17,6 +17,11 @@ use crate::abi::{IMPORT_MODULE, WASM_PAGE_BYTES};
 const TABLE: &str = "__indirect_function_table";
 /// The mutable global that every module of a program shares.
 const STACK_POINTER: &str = "__stack_pointer";
+
+/// What the export begins with that takes the place of the component's function of the rest of its name.
+pub(super) const INSTEAD: &str = "dayfly:instead#";
+/// The module that a side module imports those functions from.
+const REPLACED: &str = "dayfly:replaced";
 
 /// The side module's place in a program whose component is linked.
 pub(super) struct Side<'a> {
@@ -27,6 +32,8 @@ pub(super) struct Side<'a> {
     symbols: HashMap<&'a str, Symbol>,
     /// Hostcalls, by name.
     hostcalls: HashMap<&'a str, usize>,
+    /// Functions of the component whose place one of the side module takes, by name.
+    replaced: HashMap<&'a str, usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,7 +53,7 @@ impl<'a> Side<'a> {
         let table = table.ok_or_else(|| unlinked(SIDE, format!("no module of the component exports `{TABLE}`")))?.index;
         let memory_base = reserve_memory(program, &needs)?;
         let table_base = reserve_slots(program, table, needs.table_size)?;
-        Ok(Side { memory_base, table_base, table, symbols, hostcalls: HashMap::new() })
+        Ok(Side { memory_base, table_base, table, symbols, hostcalls: HashMap::new(), replaced: HashMap::new() })
     }
 
     /// The program's index of what the side module imports.
@@ -68,6 +75,7 @@ impl<'a> Side<'a> {
                 let slot = slot(program, self.table, function)?;
                 Ok(constant(program, slot, mutable))
             }
+            (REPLACED, _, Kind::Function) => self.original(program, name),
             (IMPORT_MODULE, _, Kind::Function) => Ok(self.hostcall(program, name, ty)),
             _ => Err(unlinked(SIDE, format!("import `{module}` `{name}` is nothing that a side module can ask for"))),
         }
@@ -89,6 +97,34 @@ impl<'a> Side<'a> {
             Value::I32(address) => Ok(address.wrapping_add(symbol.memory_base.unwrap_or(0)).cast_unsigned()),
             _ => Err(unlinked(SIDE, format!("it imports `{name}`, which is no address"))),
         }
+    }
+
+    /// The component's function of this name, exported or not, which another one takes the place of: at its index stands
+    /// what the side module exports for it, and its code is under an index of its own.
+    fn original(&mut self, program: &mut Program<'a>, name: &'a str) -> Result<usize, Error> {
+        let internal = || program.nodes.iter().find_map(|node| node.names.get(name).copied());
+        let exported = self.symbol(name, Kind::Function).map(|symbol| symbol.index);
+        let index = exported.or_else(|error| internal().ok_or(error))?;
+        let function = &mut program.functions[index];
+        let ty = function.ty;
+        let code = std::mem::replace(&mut function.code, Code::World { bound: None });
+        program.functions.push(Function { ty, name: Some(name), code });
+        self.replaced.insert(name, index);
+        Ok(program.functions.len() - 1)
+    }
+
+    /// The index of a function of the component that an export takes the place of.
+    pub(super) fn replaced(&mut self, program: &mut Program<'a>, name: &'a str) -> Result<usize, Error> {
+        if !self.replaced.contains_key(name) {
+            self.original(program, name)?;
+        }
+        Ok(self.replaced[name])
+    }
+
+    /// A function whose original was asked for, though nothing takes its place.
+    pub(super) fn not_replaced(&self, node: &Node<'a>) -> Option<&'a str> {
+        let is_exported = |name: &str| node.exports.keys().any(|export| export.strip_prefix(INSTEAD) == Some(name));
+        self.replaced.keys().copied().filter(|name| !is_exported(name)).min()
     }
 
     fn hostcall(&mut self, program: &mut Program<'a>, name: &'a str, ty: Option<u32>) -> usize {
