@@ -1,7 +1,7 @@
 //! What a request costs in process: the call, the restore, and what they are measured against.
 
 use crate::code_cache::CodeCache;
-use crate::engine::{Engine, EngineOptions, Protection};
+use crate::engine::{Engine, EngineOptions, Protection, with_stack};
 use crate::error::Error;
 use crate::freeze::freeze;
 use crate::limits::Limits;
@@ -72,8 +72,10 @@ pub fn restore_bench(
     let engine = Engine::new(&EngineOptions { protection: options.protection, ..EngineOptions::default() })?;
     let cache = CodeCache::open(cache_directory)?;
     let limits = Limits::default();
-    let snapshot = freeze(&engine, &cache, wasm, &limits)?;
-    measure(guest, &Release::from_snapshot(&engine, &cache, &snapshot, &limits)?, options)
+    with_stack(|| {
+        let snapshot = freeze(&engine, &cache, wasm, &limits)?;
+        measure(guest, &Release::from_snapshot(&engine, &cache, &snapshot, &limits)?, options)
+    })
 }
 
 /// Measures a recorded release, and what the first request of it on a thread takes.
@@ -88,12 +90,22 @@ pub fn release_bench(
 ) -> Result<ReleaseRow, Error> {
     let engine = Engine::new(&EngineOptions { protection: options.protection, ..EngineOptions::default() })?;
     let cache = CodeCache::open(cache_directory)?;
-    let release = Release::load(directory, &engine, &cache)?;
+    with_stack(|| measure_release(guest, directory, &engine, &cache, options))
+}
+
+fn measure_release(
+    guest: &str,
+    directory: &Path,
+    engine: &Engine,
+    cache: &CodeCache,
+    options: &RestoreBenchOptions,
+) -> Result<ReleaseRow, Error> {
+    let release = Release::load(directory, engine, cache)?;
     let rounds = options.rounds.max(ROUNDS_MIN);
     let mut first = [f64::INFINITY; 3];
     for _ in 0..rounds {
         // Loaded anew, so that no stride is found that still has its image.
-        let round = first_request(&Release::load(directory, &engine, &cache)?)?;
+        let round = first_request(&Release::load(directory, engine, cache)?)?;
         first = std::array::from_fn(|figure| first[figure].min(round[figure]));
     }
     let [slot_us, first_us, again_us] = first.map(|ns| ns / 1e3);

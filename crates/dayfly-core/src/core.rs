@@ -9,7 +9,7 @@
 use crate::access::{AccessRecord, Accesses, Gate, Watch};
 use crate::code_cache::CodeCache;
 use crate::crew::spawn;
-use crate::engine::{Engine, EngineOptions, Paranoid, Protection};
+use crate::engine::{Engine, EngineOptions, Paranoid, Protection, with_stack};
 use crate::error::Error;
 use crate::event_loop::{self, EventLoop, Gauges, Spin, StopHandle};
 use crate::forwarded::TrustedProxies;
@@ -320,7 +320,7 @@ impl Core {
     /// # Errors
     /// `Refused` or `InitFailed`: the program's fault, with the reason.
     pub fn freeze(&self, wasm: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
-        freeze::freeze(&self.engine, &self.code_cache, wasm, limits)
+        with_stack(|| freeze::freeze(&self.engine, &self.code_cache, wasm, limits))
     }
 
     /// Loads a bundle into the release in this directory and runs its start-up once; what that changes is the result's
@@ -331,7 +331,7 @@ impl Core {
     pub fn freeze_on(&self, parent: &Path, bundle: &[u8], limits: &Limits) -> Result<Snapshot, Error> {
         let parent = Release::load_shared(parent, &self.engine, &self.code_cache)?;
         self.keep_base(&parent);
-        freeze::freeze_on(&parent, bundle, limits)
+        with_stack(|| freeze::freeze_on(&parent, bundle, limits))
     }
 
     fn keep_base(&self, base: &Arc<Release>) {
@@ -353,7 +353,7 @@ impl Core {
         release.give(secrets);
         let before = lock(&self.rehearsed).replace((directory.to_owned(), release.clone()));
         drop(before);
-        rehearse(&release, samples)
+        with_stack(|| rehearse(&release, samples))
     }
 
     /// The release that was rehearsed from this directory with these secrets, if it was the last one: once only, since no

@@ -11,6 +11,7 @@
 //! waiting thread by one word and one system call.
 
 use crate::budget::Budget;
+use crate::engine::THREAD_STACK_BYTES;
 use crate::error::Error;
 use crate::fair_queue::{FairQueue, Key, Room};
 use crate::idle::IdleThreads;
@@ -336,12 +337,13 @@ fn next_look<T: Task>(tasks: &FairQueue<T>, now: Instant) -> Instant {
     tasks.unserved().map(|task| task.arrived() + RESCUE_AFTER).min().map_or(late, |then| then.min(late))
 }
 
-/// Starts a thread of this name.
+/// Starts a thread of this name, with a stack that guests can run on.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, Error> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(body);
+    let builder = thread::Builder::new().name(name.to_owned()).stack_size(THREAD_STACK_BYTES);
+    let started = builder.spawn(body);
     started.map_err(|error| Error::io(format!("cannot start thread `{name}`"), error))
 }
 

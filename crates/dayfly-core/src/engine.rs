@@ -8,14 +8,24 @@ use crate::ticker::{Running, Ticker};
 use dayfly_sys::arena::{Arena, GC_HEAP_BYTES_MAX, GC_HEAP_GUARD_BYTES, GUARD_BYTES, MEMORY_RESERVATION_BYTES};
 use dayfly_sys::fault;
 pub use dayfly_sys::protect::Protection;
+use dayfly_sys::stack;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use wasmtime::{Config, InstancePre, Linker, Module};
 
-/// Native stack that a guest may use: half of what threads have. CPython compiles an expression of 5,000 brackets in it.
-const STACK_BYTES_MAX: usize = 1 << 20;
+/// Native stack that a guest may use. `CPython` looks at its own stack only, of 1 MiB; where that grows most slowly, in
+/// `json.loads` of brackets within brackets, 31 octets here go with one there.
+const STACK_BYTES_MAX: usize = 32 << 20;
+/// What hostcalls and the engine need of it besides.
+const STACK_MARGIN_BYTES: usize = 1 << 20;
+/// The stack of threads that run guests. It is address space until it is used.
+pub(crate) const THREAD_STACK_BYTES: usize = STACK_BYTES_MAX + 2 * STACK_MARGIN_BYTES;
+/// What a thread keeps of its stack when a guest has used more.
+pub(crate) const STACK_BYTES_KEPT: usize = 1 << 20;
 /// Size of the engine's heap for exceptions when it is first needed.
 pub(crate) const GC_HEAP_BYTES: usize = 64 << 10;
 
@@ -122,7 +132,11 @@ impl Engine {
     }
 
     /// To be held while a guest runs on the calling thread.
+    ///
+    /// # Panics
+    /// If the thread's stack is not made for guests: [`with_stack`] and `crew::spawn` make such.
     pub(crate) fn run(&self) -> Running {
+        assert!(has_stack(), "a guest would run on a stack that it can overflow");
         self.shared.ticker.run()
     }
 
@@ -131,11 +145,32 @@ impl Engine {
     }
 }
 
+fn has_stack() -> bool {
+    stack::left() >= STACK_BYTES_MAX + STACK_MARGIN_BYTES
+}
+
+/// Does work that runs guests: on the calling thread, or if its stack is too small on one of its own meanwhile.
+///
+/// # Errors
+/// `Io` if there can be no such thread.
+pub(crate) fn with_stack<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    if has_stack() {
+        return work();
+    }
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name("dayfly-guest".to_owned()).stack_size(THREAD_STACK_BYTES);
+        let started = builder.spawn_scoped(scope, work).map_err(|error| Error::io("cannot start a thread", error))?;
+        started.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
 fn config(arena: &'static Arena) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES_MAX)
+        // No guest has a stack of its own; the engine only wants it to be as large.
+        .async_stack_size(STACK_BYTES_MAX)
         .with_host_memory(arena.creator())
         // A client never sees a backtrace, and a trap must be cheap: tenants can cause as many as they like.
         .wasm_backtrace_max_frames(None)

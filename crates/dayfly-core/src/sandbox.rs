@@ -7,7 +7,7 @@
 //!                     └──────────────────────────▶ dropped, never repaired
 //! ```
 
-use crate::engine::{Counters, GC_HEAP_BYTES};
+use crate::engine::{Counters, GC_HEAP_BYTES, STACK_BYTES_KEPT};
 use crate::error::{Error, Stop};
 use crate::frame;
 use crate::freeze::{flag, new_guest, stop_of};
@@ -19,6 +19,7 @@ use crate::release::Release;
 use crate::reply::{self, Unread};
 use crate::residency::Lease;
 use dayfly_sys::guest::Guest;
+use dayfly_sys::stack;
 use dayfly_wasm::abi::{export, takes};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -195,6 +196,10 @@ impl Sandbox {
     fn end(&mut self, answer: &mut Answer) {
         let host = self.guest.data_mut();
         self.cpu_ns = host.meter.used_ns();
+        if self.cpu_ns > 0 {
+            // Longer than a tick: it may have gone deep, and so may a thousand others, on threads that never end.
+            stack::give_back(STACK_BYTES_KEPT);
+        }
         if !host.log.is_empty() {
             std::mem::swap(&mut host.log, &mut answer.log);
         }

@@ -9,6 +9,7 @@
 //!       └─ fault      the signal handler that opens a page at its first write
 //!  guest          a store, its memory and its slot as one value: the safe way to use all of the above
 //!  code           machine code from the owner-only cache
+//!  stack          how much native stack is left, and its memory given back
 //!  thread         clocks, scheduling, affinity, one record for each thread
 //!  pile           what threads put down for another without a lock
 //!  pagemap        what the kernel says about the pages of a slot
@@ -29,6 +30,7 @@ mod pagemap;
 pub mod pile;
 pub mod protect;
 mod slot;
+pub mod stack;
 pub mod thread;
 
 /// Bytes of a page. The only size this crate handles: x86-64 has no other base page.
