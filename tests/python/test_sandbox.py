@@ -322,26 +322,6 @@ def test_a_recursion_without_end_is_a_traceback_within_the_cpu_time_that_is_the_
     assert log[-1][1].splitlines()[-1].startswith("RecursionError")
 
 
-def test_deep_nesting_in_native_code_harms_nobody(sandboxes: Sandboxes) -> None:
-    """It is a RecursionError or a trap, and the next request is answered."""
-    source = """
-import json
-
-def on_client_request(path):
-    if path == "/ok":
-        return "ok"
-    nested = "[" * 100000 + "]" * 100000
-    value = []
-    for _ in range(100000):
-        value = [value]
-    return (json.loads if path == "/json" else eval if path == "/eval" else repr)(nested if path != "/repr" else value)
-"""
-    sandboxes.publish("nested", source)
-    for target in ("/json", "/eval", "/repr"):
-        assert sandboxes.send("nested", Request("GET", target, ""))[0] == 500
-        assert sandboxes.ask("nested", Request("GET", "/ok", "")).text == "ok"
-
-
 def test_lines_are_logged_once_also_when_a_request_is_run_again(sandboxes: Sandboxes) -> None:
     """A program that prints, draws and reads a large body, in the inline lane and in the other one."""
     source = """

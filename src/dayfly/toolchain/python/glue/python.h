@@ -13,6 +13,19 @@ typedef struct object {
     struct object *type;
 } object;
 
+/* The beginning of a PyTypeObject. */
+struct type {
+    object head;
+    ptrdiff_t size;
+    const char *name;
+    ptrdiff_t basic_size, item_size;
+    void (*dealloc)(object *);
+    void *functions[14];
+    uint32_t flags;
+};
+_Static_assert(offsetof(struct type, flags) == 84, "as CPython 3.14 has it on a machine of 32 bits");
+enum { TYPE_HAS_GC = 1 << 14 };
+
 typedef object *(*vector_function)(object *self, object *const *arguments, ptrdiff_t count);
 
 /* The part of a PyCodeObject that all objects of variable size have; its units lie at `tp_basicsize`. */
@@ -41,6 +54,10 @@ extern object PyBytes_Type, PyCode_Type, PyFunction_Type, PyTuple_Type, PyUnicod
 extern object *PyExc_RuntimeError, *PyExc_TypeError, *PyExc_ValueError;
 
 int PyGILState_Ensure(void);
+struct thread_state *PyThreadState_GetUnchecked(void);
+int Py_EnterRecursiveCall(const char *where);
+void Py_LeaveRecursiveCall(void);
+int Py_AddPendingCall(int (*function)(void *), void *argument);
 struct thread_state *PyThreadState_New(struct interpreter *);
 struct thread_state *PyThreadState_Swap(struct thread_state *);
 struct interpreter *PyInterpreterState_Get(void);

@@ -1,0 +1,72 @@
+/* Functions of the interpreter, and of libraries in it, that others take the place of here: `dayfly_wasm::merge` has
+   everybody call these, and gives them the originals. */
+
+#include "host.h"
+#include "python.h"
+
+#define INSTEAD(name) EXPORT("dayfly:instead#" #name)
+#define ORIGINAL(name) __attribute__((import_module("dayfly:replaced"), import_name(#name)))
+
+/* -- how deep
+
+   CPython ends recursion by looking at the C stack, which on WebAssembly is only what has an address. Most functions
+   that destroy an object use nothing of it, so that a list of 20,000 lists overflowed the engine's stack instead: 240 to
+   760 octets each. With room for every level CPython puts the rest off, as on other machines, after 21,000. */
+
+enum { LEVEL_BYTES = 48 };
+
+ORIGINAL(_Py_Dealloc) void original_dealloc(object *value);
+
+static struct type *type_of(object *value) {
+    return (struct type *)value->type;
+}
+
+/* Whether other objects can be within this one. */
+static int can_hold(object *value) {
+    return type_of(value)->flags & TYPE_HAS_GC;
+}
+
+INSTEAD(_Py_Dealloc) void dealloc(object *value) {
+    if (!can_hold(value)) {
+        type_of(value)->dealloc(value);
+        return;
+    }
+    uint8_t level[LEVEL_BYTES];
+    __asm__ volatile("" : : "r"(level) : "memory");
+    original_dealloc(value);
+    __asm__ volatile("" : : "r"(level) : "memory");
+}
+
+/* Three ways that look at no stack at all: on other machines they end the process. */
+
+ORIGINAL(PyObject_Hash) ptrdiff_t original_hash(object *value);
+ORIGINAL(_PyMarshal_WriteObjectToString) object *original_marshal(object *value, int version, int allow_code);
+ORIGINAL(_elementtree_Element___deepcopy___impl) object *original_copy(object *element, object *memo);
+
+/* Of tuples within tuples. Texts and numbers, which most keys are, hold nothing. */
+INSTEAD(PyObject_Hash) ptrdiff_t hash(object *value) {
+    if (!can_hold(value))
+        return original_hash(value);
+    if (Py_EnterRecursiveCall(" while hashing an object"))
+        return -1;
+    ptrdiff_t hashed = original_hash(value);
+    Py_LeaveRecursiveCall();
+    return hashed;
+}
+
+/* Of what is in a set, within other sets. */
+INSTEAD(_PyMarshal_WriteObjectToString) object *marshal(object *value, int version, int allow_code) {
+    if (Py_EnterRecursiveCall(" while marshalling an object"))
+        return NULL;
+    object *octets = original_marshal(value, version, allow_code);
+    Py_LeaveRecursiveCall();
+    return octets;
+}
+
+INSTEAD(_elementtree_Element___deepcopy___impl) object *copy(object *element, object *memo) {
+    if (Py_EnterRecursiveCall(" while copying an element"))
+        return NULL;
+    object *copied = original_copy(element, memo);
+    Py_LeaveRecursiveCall();
+    return copied;
+}
