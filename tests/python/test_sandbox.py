@@ -217,16 +217,21 @@ def test_every_request_draws_its_own(sandboxes: Sandboxes) -> None:
 import os
 import random
 import secrets
+import sqlite3
 import tempfile
 import uuid
 from random import randint
 
 SEEDED = random.Random(42)
+DATABASE = sqlite3.connect(":memory:")
+DATABASE.execute("select random(), randomblob(16)").fetchone()
 
 def on_client_request():
     drawn = [randint(0, 1 << 60), random.getrandbits(60), secrets.token_hex(), str(uuid.uuid4()), str(uuid.uuid1()),
              os.urandom(8).hex(), tempfile.mkdtemp(), random.Random().random(), random.SystemRandom().random(),
-             open("/dev/urandom", "rb").read(8).hex()]
+             open("/dev/urandom", "rb").read(8).hex(),
+             *DATABASE.execute("select random(), hex(randomblob(16))").fetchone(),
+             *sqlite3.connect(":memory:").execute("select random(), hex(randomblob(16))").fetchone()]
     return {"drawn": drawn, "seeded": SEEDED.random()}
 """
     sandboxes.publish("draws", source)

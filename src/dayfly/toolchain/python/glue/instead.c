@@ -70,3 +70,15 @@ INSTEAD(_elementtree_Element___deepcopy___impl) object *copy(object *element, ob
     Py_LeaveRecursiveCall();
     return copied;
 }
+
+/* -- randomness that is not drawn anew
+
+   SQLite seeds a generator of its own once, with what its file system offers: here nothing, so that `random()` was the
+   same in every request of every program. */
+
+INSTEAD(sqlite3_randomness) void sqlite_randomness(int length, void *to) {
+    if (length <= 0 || to == NULL)
+        return;
+    drawn(CAPTURED_RANDOM);
+    random_octets(to, (uint32_t)length);
+}
