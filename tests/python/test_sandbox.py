@@ -141,6 +141,35 @@ def on_client_request():
     ]
 
 
+def test_what_is_drawn_without_the_interpreter_is_named_as_well(sandboxes: Sandboxes) -> None:
+    """Whoever draws has let go of it: SQLite for the time, locks for their timeout, the system's own functions."""
+    source = """
+import _random, posix, queue, sqlite3, threading
+DATABASE = sqlite3.connect(":memory:")
+NOW = DATABASE.execute("select current_timestamp").fetchone()
+NUMBER = DATABASE.execute("select random()").fetchone()
+held = threading.Lock()
+held.acquire()
+held.acquire(timeout=0.01)
+try:
+    queue.SimpleQueue().get(timeout=0.01)
+except queue.Empty:
+    pass
+OCTETS = posix.urandom(8)
+GENERATOR = _random.Random()
+
+def on_client_request():
+    return "x"
+"""
+    deployed = sandboxes.publish("draws-alone", source)
+    assert deployed.snapshot
+    captured = deployed.snapshot.facts["captured"]
+    assert isinstance(captured, list)
+    kinds = {4: "clock", 5: "random", 8: "clock", 10: "clock", 13: "random", 14: "random"}
+    assert [(entry["line"], entry["what"]) for entry in captured] == list(kinds.items())
+    assert sandboxes.ask("draws-alone", GET).text == "x"
+
+
 def test_a_layer_is_shared_and_says_what_it_could_not_import(sandboxes: Sandboxes) -> None:
     """A package that needs what no sandbox has keeps nobody from the others."""
     base = Workshop().bases.base(sandboxes.core, lambda *_: None).directory
@@ -454,24 +483,43 @@ def on_client_request():
     assert json.loads(sandboxes.ask("unset", GET).text) == [plain, plain, ["STAGE"], False, "none"]
 
 
-def test_threads_and_waits_without_an_end_raise(sandboxes: Sandboxes) -> None:
-    """Where they would hang a process."""
-    source = """
+WAITS = """
 import queue
 import threading
 
-def on_client_request():
-    found = []
-    for wait in (threading.Thread(target=print).start, threading.Event().wait, queue.Queue().get,
-                 threading.Barrier(2).wait, threading.Semaphore(0).acquire):
-        try:
-            found.append(wait())
-        except RuntimeError as error:
-            found.append("one thread" in str(error))
-    return found
+def held(lock):
+    lock.acquire()
+    return lock
+
+def ends(wait, *arguments):
+    try:
+        return wait(*arguments)
+    except (RuntimeError, queue.Empty) as error:
+        return str(error)
+
+def waits():
+    endless = [threading.Thread(target=print).start, threading.Event().wait, queue.Queue().get, queue.SimpleQueue().get,
+               threading.Barrier(2).wait, threading.Semaphore(0).acquire, held(threading.Lock()).acquire,
+               held(threading.Lock()).__enter__]
+    return [
+        ["one thread" in ends(wait) for _ in range(2) for wait in endless],
+        [ends(held(threading.Lock()).acquire, True, 0.01), ends(queue.SimpleQueue().get, True, 0.01)],
+        [ends(held(threading.Lock()).acquire, False), ends(queue.SimpleQueue().get, False)],
+    ]
+
+FROZEN = waits()
+
+def on_client_request(path):
+    return FROZEN if path == "/frozen" else waits()
 """
-    sandboxes.publish("waits", source)
-    assert json.loads(sandboxes.ask("waits", GET).text) == [True] * 5
+
+
+def test_threads_and_waits_without_an_end_raise(sandboxes: Sandboxes) -> None:
+    """Where they would hang a process, in the innermost lock as well; a wait with a timeout ends with it."""
+    sandboxes.publish("waits", WAITS)
+    for target in ("/", "/frozen"):
+        answer = json.loads(sandboxes.ask("waits", Request("GET", target, "")).text)
+        assert answer == [[True] * 16, [False, ""], [False, ""]], target
 
 
 # Hash seed -----------------------------------------------------------------------------------------------------------

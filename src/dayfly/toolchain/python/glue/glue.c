@@ -217,9 +217,9 @@ static void end(void) {
     release(callable);
 }
 
-void drawn(uint32_t what) {
+static void tell(uint32_t what) {
     object *told = watcher;
-    if (told == NULL || !hot->is_freezing)
+    if (told == NULL)
         return;
     watcher = NULL; /* what it draws itself is not told */
     object *number = PyLong_FromLong((long)what);
@@ -227,6 +227,21 @@ void drawn(uint32_t what) {
         undisturbed(told, number);
     release(number);
     watcher = told;
+}
+
+static int tell_later(void *what) {
+    tell((uint32_t)(uintptr_t)what);
+    return 0;
+}
+
+void drawn(uint32_t what) {
+    if (watcher == NULL || !hot->is_freezing)
+        return;
+    if (PyThreadState_GetUnchecked())
+        tell(what);
+    else
+        /* Whoever draws has let go of the interpreter meanwhile: it is told in the same line, when it goes on. */
+        Py_AddPendingCall(tell_later, (void *)(uintptr_t)what);
 }
 
 static object *call_later(object *self, object *const *arguments, ptrdiff_t count) {

@@ -82,3 +82,62 @@ INSTEAD(sqlite3_randomness) void sqlite_randomness(int length, void *to) {
     drawn(CAPTURED_RANDOM);
     random_octets(to, (uint32_t)length);
 }
+
+/* -- waiting for another thread
+
+   What locks and queues wait on. Nobody would ever end the wait: it is over when its time is, at once while freezing;
+   and if it has no time, the interpreter is told that it was interrupted, and calls what raises the reason. */
+
+enum { LOCK_FAILED, LOCK_ACQUIRED, LOCK_INTERRUPTED };
+enum { PARK_TIMEOUT = -1, PARK_AGAIN = -2, PARK_INTERRUPTED = -3 };
+
+static const char nobody[] = "waiting for another thread, and a sandbox has one thread: nothing would ever end the wait";
+
+static uint32_t is_raised;
+
+static int raise_nobody(void *nothing) {
+    (void)nothing;
+    is_raised = 0;
+    PyErr_SetString(PyExc_RuntimeError, nobody);
+    return -1;
+}
+
+static void interrupt(int is_heard) {
+    if (!is_heard || is_raised || Py_AddPendingCall(raise_nobody, NULL)) {
+        host_log(LEVEL_ERROR, nobody, sizeof nobody - 1);
+        __builtin_trap();
+    }
+    is_raised = 1;
+}
+
+static void wait(int64_t nanoseconds) {
+    if (!hot->is_freezing && nanoseconds > 0)
+        host_sleep(nanoseconds);
+}
+
+ORIGINAL(PyThread_acquire_lock_timed) int original_acquire(void *lock, int64_t microseconds, int is_heard);
+
+INSTEAD(PyThread_acquire_lock_timed) int acquire(void *lock, int64_t microseconds, int is_heard) {
+    int status = original_acquire(lock, 0, 0);
+    if (status == LOCK_ACQUIRED || microseconds == 0)
+        return status;
+    if (microseconds < 0) {
+        interrupt(is_heard);
+        return LOCK_INTERRUPTED;
+    }
+    wait(microseconds < INT64_MAX / 1000 ? microseconds * 1000 : INT64_MAX);
+    return LOCK_FAILED;
+}
+
+INSTEAD(_PyParkingLot_Park)
+int park(const void *at, const void *expected, size_t size, int64_t nanoseconds, void *with, int detach) {
+    (void)with, (void)detach;
+    if (memcmp(at, expected, size) != 0)
+        return PARK_AGAIN;
+    if (nanoseconds < 0) {
+        interrupt(1);
+        return PARK_INTERRUPTED;
+    }
+    wait(nanoseconds);
+    return PARK_TIMEOUT;
+}

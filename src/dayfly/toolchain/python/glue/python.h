@@ -130,6 +130,7 @@ void free(void *);
 void *memcpy(void *restrict, const void *restrict, size_t);
 void *memset(void *, int, size_t);
 void *memmove(void *to, const void *from, size_t size);
+int memcmp(const void *, const void *, size_t);
 void *memchr(const void *, int, size_t);
 
 static inline object *keep(object *value) {
