@@ -419,6 +419,28 @@ def on_client_request():
     assert log == [*expected, (INFO, "p"), (ERROR, "e")]
 
 
+def test_lone_surrogates_are_escaped_in_the_log(sandboxes: Sandboxes) -> None:
+    """A client can send them in JSON; what is said of them must not be lost."""
+    source = """
+import json
+import logging
+import sys
+
+def on_client_request(body):
+    text = json.loads(body)
+    print("p", text)
+    print("e", text, file=sys.stderr)
+    logging.warning(text)
+    raise ValueError(text)
+"""
+    sandboxes.publish("surrogates", source)
+    _, cause, log = lines(sandboxes, "surrogates", Request("POST", "/", json.dumps("\ud800")))
+    texts = [text for _, text in log]
+    assert cause == "trap"
+    assert texts[:3] == ["p \\ud800", "e \\ud800", "WARNING:root:\\ud800"]
+    assert texts[3].endswith("ValueError: \\ud800\n")
+
+
 def test_the_release_is_read_by_every_way(sandboxes: Sandboxes) -> None:
     """open, pathlib, importlib.resources, pkgutil; packages beside the program are imported."""
     files = {

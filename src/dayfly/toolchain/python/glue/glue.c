@@ -70,15 +70,38 @@ static object *text_of(struct text text) {
 }
 
 static object *field_of(const struct field *field) {
-    object *pair = PyTuple_New(2);
-    if (pair && (PyTuple_SetItem(pair, 0, text_of(field->name)) || PyTuple_SetItem(pair, 1, text_of(field->value)))) {
-        release(pair);
-        return NULL;
+    object *pair = PyTuple_New(2), *name = text_of(field->name), *value = text_of(field->value);
+    if (pair && name && value) {
+        PyTuple_SetItem(pair, 0, name);
+        PyTuple_SetItem(pair, 1, value);
+        return pair;
     }
-    return pair;
+    release(pair);
+    release(name);
+    release(value);
+    return NULL;
 }
 
 /* -- reply */
+
+static int utf8(object *value, struct text *text) {
+    ptrdiff_t length;
+    text->at = PyUnicode_AsUTF8AndSize(value, &length);
+    text->length = (uint32_t)length;
+    return text->at ? 0 : -1;
+}
+
+/* A text for the log: whatever is in it, it must not be lost. Surrogates, which a client can send in JSON, are escaped. */
+static int readable(object *value, struct text *text) {
+    if (utf8(value, text) == 0)
+        return 0;
+    PyErr_Clear();
+    object *encoded = PyUnicode_AsEncodedString(value, "utf-8", "backslashreplace");
+    if (encoded == NULL)
+        return -1;
+    *text = (struct text){ PyBytes_AsString(encoded), (uint32_t)PyBytes_Size(encoded) };
+    return 0;
+}
 
 /* The last words of a program: what PyErr holds, formatted as Python does it. */
 static struct text failure(void) {
@@ -90,19 +113,11 @@ static struct text failure(void) {
     object *lines = format ? PyObject_CallOneArg(format, raised) : NULL;
     object *nothing = lines ? PyUnicode_FromStringAndSize("", 0) : NULL;
     object *whole = nothing ? PyUnicode_Join(nothing, lines) : NULL;
-    ptrdiff_t length = 0;
-    const char *at = whole ? PyUnicode_AsUTF8AndSize(whole, &length) : NULL;
+    struct text said;
+    if (whole && readable(whole, &said) == 0)
+        text = said;
     PyErr_Clear();
-    if (at)
-        text = (struct text){ at, (uint32_t)length };
     return text;
-}
-
-static int utf8(object *value, struct text *text) {
-    ptrdiff_t length;
-    text->at = PyUnicode_AsUTF8AndSize(value, &length);
-    text->length = (uint32_t)length;
-    return text->at ? 0 : -1;
 }
 
 static int is(object *value, object *type) {
@@ -145,7 +160,8 @@ static int fields(object *value, struct reply *reply) {
     ptrdiff_t count = PyList_Size(value);
     if (count < 0)
         return -1;
-    reply->fields = malloc((size_t)count * sizeof *reply->fields + 1);
+    size_t count_max = SIZE_MAX / sizeof *reply->fields;
+    reply->fields = (size_t)count < count_max ? malloc((size_t)count * sizeof *reply->fields + 1) : NULL;
     if (reply->fields == NULL)
         return wrong("there is no memory for the fields");
     reply->fields_count = (uint32_t)count;
@@ -183,7 +199,7 @@ static int fill(object *value, struct reply *reply) {
             return long_form(value, reply);
     }
     if (is(value, &PyUnicode_Type))
-        return utf8(value, &reply->error);
+        return readable(value, &reply->error);
     return wrong("the entry returned neither an answer nor why there is none");
 }
 
@@ -310,13 +326,10 @@ EXPORT("dayfly_handle") struct reply *dayfly_handle(const struct frame *frame) {
     object *arguments[ARGUMENTS_MAX];
     hot->is_freezing = 0;
     hot->frame = frame;
-    for (uint32_t i = 0; i < parts_count; i++) {
-        arguments[i] = argument(parts[i], converters[i]);
-        if (arguments[i] == NULL)
-            break;
-    }
-    int is_called = parts_count == 0 || arguments[parts_count - 1];
-    object *value = is_called ? PyObject_Vectorcall(entry, arguments, parts_count, NULL) : NULL;
+    uint32_t made = 0;
+    while (made < parts_count && (arguments[made] = argument(parts[made], converters[made])))
+        made++;
+    object *value = made == parts_count ? PyObject_Vectorcall(entry, arguments, parts_count, NULL) : NULL;
     if (finish)
         value = finished(value);
     end();
@@ -423,7 +436,7 @@ static object *log_text(object *self, object *const *arguments, ptrdiff_t count)
     (void)self;
     if (count != 2 || !is(arguments[1], &PyUnicode_Type))
         return wrong("log(level: int, text: str)"), NULL;
-    if (integer(arguments, count, 0, &level) || utf8(arguments[1], &text))
+    if (integer(arguments, count, 0, &level) || readable(arguments[1], &text))
         return NULL;
     host_log((uint32_t)level, text.at, text.length);
     return &_Py_NoneStruct;

@@ -111,6 +111,7 @@ object *PyUnicode_DecodeLatin1(const char *octets, ptrdiff_t length, const char 
 object *PyUnicode_FromStringAndSize(const char *octets, ptrdiff_t length);
 const char *PyUnicode_AsUTF8AndSize(object *, ptrdiff_t *length);
 object *PyUnicode_AsLatin1String(object *);
+object *PyUnicode_AsEncodedString(object *, const char *encoding, const char *errors);
 object *PyUnicode_Join(object *separator, object *sequence);
 ptrdiff_t PyUnicode_GetLength(object *);
 
