@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from dayfly import dev, log
-from dayfly.cli.options import Here, Host, Index, Port, make_workshop
+from dayfly.cli.making import make_workshop
+from dayfly.cli.options import Here, Host, Index, Port
 from dayfly.core import CoreOptions
 from dayfly.toolchain.toolchain import code_cache
 

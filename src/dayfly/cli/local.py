@@ -13,6 +13,7 @@ from rich.text import Text
 from dayfly import doctor, log, samples
 from dayfly.bases import Bases
 from dayfly.choices import Template
+from dayfly.cli.making import make_core, make_workshop, say_captured
 from dayfly.cli.options import (
     DATA_DIRECTORY,
     DataDirectory,
@@ -22,9 +23,6 @@ from dayfly.cli.options import (
     Index,
     Json,
     Port,
-    make_core,
-    make_workshop,
-    say_captured,
     show,
 )
 from dayfly.config import CONFIG_NAME, Tenant

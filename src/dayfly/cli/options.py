@@ -8,12 +8,7 @@ from typing import Annotated
 import typer
 
 from dayfly.config import NAME, VARIABLE, Tenant
-from dayfly.core import CoreOptions, NativeCore, Snapshot
-from dayfly.deploy import Workshop, captured
 from dayfly.errors import InvalidOption
-from dayfly.log import logger
-from dayfly.resolver import Resolver, ResolverOptions
-from dayfly.toolchain.toolchain import code_cache
 
 DATA_DIRECTORY = Path(".dayfly")
 
@@ -59,19 +54,3 @@ def variable_name(name: str) -> str:
 def show(as_json: bool, value: object, text: str) -> None:
     """Print a result, for programs or for people."""
     print(json.dumps(value, indent=1) if as_json else text)
-
-
-def make_workshop(index: str) -> Workshop:
-    """Return what makes releases, with packages from an index."""
-    return Workshop(resolver=Resolver(ResolverOptions(index=index)))
-
-
-def make_core() -> NativeCore:
-    """Return a core that makes and rehearses releases."""
-    return NativeCore(CoreOptions(code_cache=code_cache()))
-
-
-def say_captured(name: str, snapshot: Snapshot | None) -> None:
-    """Warn of what a program took while it was loaded, a line each."""
-    for line in captured(snapshot):
-        logger.warning("%s: %s", name, line)

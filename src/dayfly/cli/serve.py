@@ -9,6 +9,7 @@ import typer
 
 from dayfly import log, server
 from dayfly.admin.listener import AdminOptions, serving
+from dayfly.cli.making import make_core, make_workshop
 from dayfly.cli.options import (
     DATA_DIRECTORY,
     DataDirectory,
@@ -16,8 +17,6 @@ from dayfly.cli.options import (
     Host,
     Index,
     Port,
-    make_core,
-    make_workshop,
 )
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, Protection, ServerOptions
