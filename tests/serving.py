@@ -16,11 +16,12 @@ class Serving:
     def __init__(self, directory: Path, code_cache: Path) -> None:
         self.registry = Registry.open(directory / "data")
         self.core = NativeCore(CoreOptions(code_cache=code_cache, paranoid_every=1, threads=1, overflow_threads=1))
+        self.options = ServerOptions(port=0)
         self._port: queue.Queue[int] = queue.Queue()
         self._thread = threading.Thread(target=self._serve)
 
     def _serve(self) -> None:
-        self.core.serve(ServerOptions(port=0), lambda _host, port: self._port.put(port))
+        self.core.serve(self.options, lambda _host, port: self._port.put(port))
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -12,7 +12,7 @@ import pytest
 from dayfly import bases, release
 from dayfly.bases import Bases
 from dayfly.config import Limits, Tenant
-from dayfly.core import Rehearsed, Snapshot
+from dayfly.core import Canary, Rehearsed, Snapshot
 from dayfly.deploy import Deployed, Workshop, build, captured, check, deploy, resume
 from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError, RehearsalFailed
 from dayfly.log import logger
@@ -53,9 +53,9 @@ def watch(core: FakeCore, monkeypatch: pytest.MonkeyPatch) -> None:
 
     publish, freeze_on = core.publish, core.freeze_on
 
-    def publish_checked(tenant: Tenant, place: Path, secrets: Mapping[str, str]) -> None:
+    def publish_checked(tenant: Tenant, place: Path, secrets: Mapping[str, str], canary: Canary | None = None) -> None:
         check_digests(place)
-        publish(tenant, place, secrets)
+        publish(tenant, place, secrets, canary)
 
     def freeze_checked(parent: Path, bundle: bytes, limits: Limits) -> Snapshot:
         check_digests(parent)

@@ -57,6 +57,8 @@ class ServerOptions:
     """Further listening sockets in the file system."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) or `unix` whose word about the client is believed; everybody else's is removed."""
+    release_header: bool = True
+    """Name the release in each answer of a tenant: `Dayfly-Release`, with the first 16 digits of its digest."""
     baseline_path: str | None = None
     """Path that answers `baseline_body` from the same HTTP code with no sandbox, on hosts that are no tenant's own."""
     baseline_body: bytes = field(default=PAGE, repr=False)
@@ -123,6 +125,18 @@ class AccessRecord:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A release that gets a share of a tenant's requests."""
+
+    release: Path
+    share: float
+    """More than 0, at most 1."""
+    limits: Limits
+    """What one request may use."""
+    secrets: Mapping[str, str] = field(default_factory=lambda: NO_SECRETS, repr=False)
+
+
+@dataclass(frozen=True)
 class LogRecord:
     """One line that a tenant's program logged."""
 
@@ -166,9 +180,14 @@ class NativeCore:
         answers = json.loads(self._core.rehearse(str(release), json.dumps(requests), json.dumps(dict(secrets))))
         return [Rehearsed(**{**one, "log": tuple(map(tuple, one["log"]))}) for one in answers]
 
-    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:  # noqa: D102
-        spec = tenant.model_dump(include={"name", "hosts", "paths", "limits"})
-        self._core.publish(json.dumps({**spec, "secrets": dict(secrets)}), str(release))
+    def publish(  # noqa: D102
+        self,
+        tenant: Tenant,
+        release: Path,
+        secrets: Mapping[str, str] = NO_SECRETS,
+        canary: Canary | None = None,
+    ) -> None:
+        self._core.publish(json.dumps(to_spec(tenant, secrets, canary)), str(release))
 
     def retire(self, name: str) -> None:  # noqa: D102
         self._core.retire(name)
@@ -196,6 +215,19 @@ def _to_snapshot(code: bytes, image: bytes, facts: str) -> Snapshot:
     log = tuple((level, text) for level, text in known.pop("init_log"))
     writes = tuple(known.pop("writes"))
     return Snapshot(code=code, image=image, init_log=log, writes=writes, **known)
+
+
+def to_spec(tenant: Tenant, secrets: Mapping[str, str], canary: Canary | None) -> dict[str, Any]:
+    """Return what the native half needs to know of a tenant."""
+    spec = tenant.model_dump(include={"name", "hosts", "paths", "limits"}) | {"secrets": dict(secrets)}
+    if canary:
+        spec["canary"] = {
+            "release": str(canary.release.absolute()),
+            "share": canary.share,
+            "limits": canary.limits.model_dump(),
+            "secrets": dict(canary.secrets),
+        }
+    return spec
 
 
 def to_json(options: CoreOptions | ServerOptions) -> str:
@@ -230,10 +262,17 @@ class Freezers(Protocol):
 class Core(Freezers, Protocol):
     """What serves requests. All methods may be called from any thread."""
 
-    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:
+    def publish(
+        self,
+        tenant: Tenant,
+        release: Path,
+        secrets: Mapping[str, str] = NO_SECRETS,
+        canary: Canary | None = None,
+    ) -> None:
         """Make a recorded release the one that answers; requests in flight keep theirs. Raises DamagedRelease.
 
-        `secrets`: values by name, for the program to ask for while it answers; they go into no file.
+        `secrets`: values by name, for the program to ask for while it answers; they go into no file. `canary`: another
+        release, which gets a share of the requests.
         """
 
     def retire(self, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from dayfly import release
 from dayfly.bases import Bases
 from dayfly.config import CONFIG_NAME, SampleRequest, Tenant, contradiction
-from dayfly.core import Core, Rehearsed, Snapshot
+from dayfly.core import Canary, Core, Rehearsed, Snapshot
 from dayfly.errors import (
     ConfigError,
     Conflict,
@@ -139,9 +139,25 @@ def deploy(  # noqa: PLR0913 - a tenant, its source, and what works on them
 
 
 def publish(name: str, registry: Registry, core: Core) -> None:
-    """Have a tenant served as it is recorded. Raises DamagedRelease."""
+    """Have a tenant served as it is recorded, a damaged canary left out. Raises DamagedRelease."""
     if current := registry.current(name):
-        core.publish(registry.effective(current.tenant), current.directory, _secrets(current.tenant, registry))
+        tenant, secrets = registry.effective(current.tenant), _secrets(current.tenant, registry)
+        canary = _canary(name, registry)
+        try:
+            core.publish(tenant, current.directory, secrets, canary)
+        except DamagedRelease as damage:
+            if canary is None or canary.release.name not in str(damage):
+                raise
+            logger.error("tenant %s: its canary gets no requests: %s", name, damage)
+            core.publish(tenant, current.directory, secrets)
+
+
+def _canary(name: str, registry: Registry) -> Canary | None:
+    recorded = registry.canary(name)
+    if recorded is None:
+        return None
+    tenant = registry.effective(recorded.release.tenant)
+    return Canary(recorded.release.directory, recorded.share, tenant.limits, _secrets(tenant, registry))
 
 
 def build(  # noqa: PLR0913 - as `deploy`

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.config import Limits, SampleRequest, Tenant
-from dayfly.core import NO_SECRETS, LogRecord, Rehearsed, ServerOptions, Snapshot
+from dayfly.core import NO_SECRETS, Canary, LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import InvalidOption
 
 
@@ -16,6 +16,7 @@ class FakeCore:
     def __init__(self) -> None:
         self.secrets: dict[str, dict[str, str]] = {}
         self.published: dict[str, tuple[Tenant, Path]] = {}
+        self.canaries: dict[str, Canary | None] = {}
         self.frozen: list[Limits] = []
         self.loaded: list[tuple[Path, bytes]] = []
         self.rehearsed: list[tuple[Path, str]] = []
@@ -44,8 +45,15 @@ class FakeCore:
         self.rehearsed.append((release, host))
         return [self.answers.get(sample.path, Rehearsed(200)) for sample in samples]
 
-    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:
-        """Remember the release of the tenant, and its secrets."""
+    def publish(
+        self,
+        tenant: Tenant,
+        release: Path,
+        secrets: Mapping[str, str] = NO_SECRETS,
+        canary: Canary | None = None,
+    ) -> None:
+        """Remember the release of the tenant, its secrets, and its canary."""
+        self.canaries[tenant.name] = canary
         self.secrets[tenant.name] = dict(secrets)
         self.published[tenant.name] = (tenant, release)
 

@@ -80,7 +80,7 @@ fn main() -> Result<(), Error> {
     let limits = Limits::default();
     let release = Release::from_snapshot(&engine, &cache, &freeze(&engine, &cache, &wasm, &limits)?, &limits)?;
     let tenant = Arc::new(Tenant::new("guest", 1, 0, 1));
-    let current = Arc::new(Current { tenant, release, limits });
+    let current = Arc::new(Current::new(tenant, release, limits));
     let router = Arc::new(Router::default());
     let mounts = Mounts { hosts: vec!["guest.localhost".to_owned()], paths: vec!["/z".to_owned()] };
     router.publish(&"guest".into(), &mounts, current.clone())?;
@@ -94,7 +94,7 @@ fn main() -> Result<(), Error> {
     };
     let overflow = Overflow::start(lanes, &engine, &log)?;
     let (trusted_proxies, watch) = (TrustedProxies::default(), Watch::default());
-    let shared = Shared { overflow, log, trusted_proxies, baseline: Some(baseline), watch };
+    let shared = Shared { overflow, log, trusted_proxies, baseline: Some(baseline), watch, release_header: true };
     let event_loop = EventLoop::new(Options::default(), StopHandle::new()?)?;
     let mut handler = Server::new(Parts {
         thread: 0,

@@ -51,7 +51,14 @@ fn publish(core: &Core, guest: &Path) -> Result<(), Error> {
     let snapshot = core.freeze(&wasm, &Limits::default())?;
     let paths = vec![format!("/{name}")];
     core.publish_snapshot(
-        &TenantSpec { name, hosts: Vec::new(), paths, limits: Limits::default(), secrets: Secrets::default() },
+        &TenantSpec {
+            name,
+            hosts: Vec::new(),
+            paths,
+            limits: Limits::default(),
+            secrets: Secrets::default(),
+            canary: None,
+        },
         &snapshot,
     )
 }

@@ -163,6 +163,8 @@ pub struct ServerOptions {
     pub unix_paths: Vec<PathBuf>,
     /// Networks, addresses or `unix`, whose word about the client is believed. Default none.
     pub trusted_proxies: Vec<String>,
+    /// Name the release in each answer of a tenant: `Dayfly-Release`, with the first 16 digits of its digest. Default on.
+    pub release_header: bool,
     /// Path that answers `baseline_body` from the same HTTP code with no sandbox, on hosts that are no tenant's own.
     /// Default none.
     pub baseline_path: Option<String>,
@@ -181,6 +183,7 @@ impl Default for ServerOptions {
             port: 8080,
             unix_paths: Vec::new(),
             trusted_proxies: Vec::new(),
+            release_header: true,
             baseline_path: None,
             baseline_body: String::new(),
             baseline_content_type: "text/plain".to_owned(),
@@ -225,6 +228,25 @@ pub struct TenantSpec {
     /// What its program may know and no release.
     #[serde(default)]
     pub secrets: Secrets,
+    /// A release that gets a share of the requests.
+    #[serde(default)]
+    pub canary: Option<CanarySpec>,
+}
+
+/// A release that gets a share of a tenant's requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanarySpec {
+    /// Its directory.
+    pub release: PathBuf,
+    /// More than 0, at most 1.
+    pub share: f64,
+    /// What one request may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What its program may know and no release.
+    #[serde(default)]
+    pub secrets: Secrets,
 }
 
 /// The data plane.
@@ -262,11 +284,21 @@ impl Tenants {
     /// A tenant that was not published before.
     fn enter(&mut self, name: &str, io_threads: usize) -> Arc<Tenant> {
         self.last_key += 1;
-        let index = self.free_indexes.pop().unwrap_or_else(|| {
+        let index = self.index();
+        Arc::new(Tenant::new(name, self.last_key, index, io_threads))
+    }
+
+    /// The same tenant with counters of their own, for its canary: to whoever shares out processors it is one.
+    fn enter_beside(&mut self, tenant: &Tenant, io_threads: usize) -> Arc<Tenant> {
+        let index = self.index();
+        Arc::new(Tenant::new(&tenant.name, tenant.key, index, io_threads))
+    }
+
+    fn index(&mut self) -> usize {
+        self.free_indexes.pop().unwrap_or_else(|| {
             self.indexes += 1;
             self.indexes - 1
-        });
-        Arc::new(Tenant::new(name, self.last_key, index, io_threads))
+        })
     }
 
     fn leave(&mut self, tenant: &Tenant) {
@@ -390,16 +422,54 @@ impl Core {
 
     fn mount(&self, spec: &TenantSpec, release: Arc<Release>) -> Result<(), Error> {
         release.give(&spec.secrets);
+        let canary = match &spec.canary {
+            Some(canary) => Some((self.load_canary(canary)?, canary)),
+            None => None,
+        };
         let mounts = Mounts { hosts: spec.hosts.clone(), paths: spec.paths.clone() };
         let mut tenants = lock(&self.tenants);
-        let known = self.router.routes().get(&spec.name).map(|current| current.tenant.clone());
+        let before = self.router.routes().get(&spec.name).cloned();
+        let canary_before = before.as_ref().and_then(|before| before.canary());
+        let known = before.as_ref().map(|before| before.tenant.clone());
         let tenant = known.clone().unwrap_or_else(|| tenants.enter(&spec.name, self.options.threads));
-        let current = Current { tenant: tenant.clone(), release, limits: spec.limits };
+        let mut current = Current::new(tenant.clone(), release, spec.limits);
+        let canary_known = canary_before.map(|before| before.tenant.clone());
+        let canary_tenant = canary.as_ref().map(|(release, _)| {
+            // Another share of the same release: its figures go on.
+            let same = canary_before.filter(|before| before.release.digest() == release.digest());
+            same.map_or_else(|| tenants.enter_beside(&tenant, self.options.threads), |before| before.tenant.clone())
+        });
+        if let (Some((release, spec)), Some(tenant)) = (canary, &canary_tenant) {
+            current = current.with_canary(Current::new(tenant.clone(), release, spec.limits), spec.share);
+        }
         let published = self.router.publish(&tenant.name, &mounts, Arc::new(current));
+        // Who is no longer there leaves: on failure what came, else what was replaced.
+        let (kept, gone) =
+            if published.is_ok() { (&canary_tenant, &canary_known) } else { (&canary_known, &canary_tenant) };
+        if let Some(gone) = gone
+            && kept.as_ref().is_none_or(|kept| !Arc::ptr_eq(kept, gone))
+        {
+            tenants.leave(gone);
+        }
         if published.is_err() && known.is_none() {
             tenants.leave(&tenant);
         }
         published
+    }
+
+    fn load_canary(&self, spec: &CanarySpec) -> Result<Arc<Release>, Error> {
+        if !(spec.share > 0.0 && spec.share <= 1.0) {
+            return Err(Error::Invalid(format!(
+                "a canary's share cannot be {}; allowed: more than 0, at most 1",
+                spec.share
+            )));
+        }
+        let release = match self.take_rehearsed(&spec.release, &spec.secrets) {
+            Some(release) => release,
+            None => Release::load(&spec.release, &self.engine, &self.code_cache)?,
+        };
+        release.give(&spec.secrets);
+        Ok(release)
     }
 
     /// Takes a tenant away; requests in flight are finished.
@@ -408,10 +478,13 @@ impl Core {
     /// `Invalid` if there is no such tenant.
     pub fn retire(&self, name: &str) -> Result<(), Error> {
         let mut tenants = lock(&self.tenants);
-        let known = self.router.routes().get(name).map(|current| current.tenant.clone());
+        let known = self.router.routes().get(name).cloned();
         self.router.retire(name)?;
-        if let Some(tenant) = known {
-            tenants.leave(&tenant);
+        if let Some(current) = known {
+            tenants.leave(&current.tenant);
+            if let Some(canary) = current.canary() {
+                tenants.leave(&canary.tenant);
+            }
         }
         Ok(())
     }
@@ -495,7 +568,9 @@ impl Core {
             ..Stats::default()
         };
         for (name, current) in self.router.routes().all() {
-            stats.tenants.insert(name.to_string(), current.tenant.stats(current.release.digest()));
+            let mut figures = current.tenant.stats(current.release.digest());
+            figures.canary = current.canary().map(|canary| Box::new(canary.tenant.stats(canary.release.digest())));
+            stats.tenants.insert(name.to_string(), figures);
         }
         if let Some(serving) = &*lock(&self.serving) {
             (stats.overflow, stats.blocking) = serving.shared.overflow.stats();
@@ -542,7 +617,8 @@ impl Core {
         let overflow = Overflow::start(self.options.overflow(), &self.engine, &self.log)?;
         let accesses = options.access_log.then(|| self.accesses.clone());
         let watch = Watch { accesses, gate: self.gate.clone() };
-        let shared = Arc::new(Shared { overflow, log: self.log.clone(), trusted_proxies, baseline, watch });
+        let (log, release_header) = (self.log.clone(), options.release_header);
+        let shared = Arc::new(Shared { overflow, log, trusted_proxies, baseline, watch, release_header });
         let ids = RequestIds::for_threads(self.options.threads)?;
         let of_releases = self.engine.residency().descriptors_max();
         let (mut lives, mut gauges) = (Vec::new(), Vec::new());

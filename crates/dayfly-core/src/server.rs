@@ -8,7 +8,7 @@ use crate::forwarded::TrustedProxies;
 use crate::kept::KeptRequest;
 use crate::lanes::{Ended, INLINE, Lanes, Verdict};
 use crate::log::{Log, Origin};
-use crate::message::{Answer, Request};
+use crate::message::{Answer, Reply, Request};
 use crate::overflow::{Client, Job, Late, Overflow, Spent, no_slot, note};
 use crate::problem::{self, Failure, Problem};
 use crate::request_id::{RequestId, RequestIds};
@@ -53,6 +53,16 @@ pub struct Shared {
     pub baseline: Option<Baseline>,
     /// Who looks on.
     pub watch: Watch,
+    /// Whether answers name the release.
+    pub release_header: bool,
+}
+
+impl Shared {
+    fn name_release(&self, current: &Current, reply: &mut Reply) {
+        if self.release_header {
+            reply.field_lines.extend_from_slice(&current.release_line);
+        }
+    }
 }
 
 /// One I/O thread's handler.
@@ -141,6 +151,7 @@ impl Server {
             self.counters.unknown.add(1);
             return Err(Failure::NoTenant);
         };
+        let current = current.next(self.thread);
         let (tenant, counted) = (&*current.tenant, current.tenant.counters(self.thread));
         let texts = Texts::of(request, &origin, current.release.takes());
         let seen = Seen::of(request.head.fields, &origin, current.release.takes(), &texts);
@@ -188,7 +199,11 @@ impl Server {
             let status = result.map_or_else(Cause::status, |()| self.answer.reply.status);
             accesses.note(Asked::of(&request), id, current, status, cost);
         }
-        Ok(result.map(|()| Served::Now)?)
+        if let Err(cause) = result {
+            Problem::new(cause, id).write_to(&mut self.answer.reply);
+        }
+        self.shared.name_release(current, &mut self.answer.reply);
+        Ok(Served::Now)
     }
 
     fn send(&self, respond: Respond<'_>) -> Answered {
@@ -297,10 +312,12 @@ impl Handler for Server {
             let status = late.result.map_or_else(Cause::status, |()| late.answer.reply.status);
             accesses.note(asked, late.id, &late.current, status, Cost { lane, cpu_ns, pages, reruns: spent.reruns });
         }
-        match late.result {
-            Ok(()) => respond.send(late.answer.reply.status, &late.answer.reply.field_lines, &late.answer.reply.body),
-            Err(cause) => self.send_problem(cause, late.id, respond),
+        let reply = &mut late.answer.reply;
+        if let Err(cause) = late.result {
+            Problem::new(cause, late.id).write_to(reply);
         }
+        self.shared.name_release(&late.current, reply);
+        respond.send(reply.status, &reply.field_lines, &reply.body)
     }
 
     fn abandon(&mut self, late: Box<Late>) {

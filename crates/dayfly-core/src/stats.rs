@@ -56,6 +56,14 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Adds `n` and tells whether that makes a `whole`, which is taken off. For the owning thread.
+    pub fn passes(&self, n: u64, whole: u64) -> bool {
+        let sum = self.get() + n;
+        let passes = sum >= whole;
+        self.0.store(if passes { sum - whole } else { sum }, Ordering::Relaxed);
+        passes
+    }
+
     /// Raises the counter to `n` if it is lower; for the owning thread.
     pub fn raise_to(&self, n: u64) {
         if n > self.get() {
@@ -84,6 +92,8 @@ pub struct TenantCounters {
     pub rerun_cpu_ns: Counter,
     /// Log lines cut at the limits.
     pub log_cut: Counter,
+    /// What is due to the tenant's canary, as a part of a request.
+    pub canary: Counter,
 }
 
 impl TenantCounters {
@@ -182,6 +192,8 @@ pub struct TenantStats {
     pub elsewhere: u64,
     /// Octets of content that those keep now.
     pub kept_bytes: u64,
+    /// The same of a release that gets a share of the requests; none of it is in the other figures.
+    pub canary: Option<Box<TenantStats>>,
 }
 
 impl TenantStats {

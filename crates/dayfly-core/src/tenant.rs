@@ -24,6 +24,11 @@ pub struct Tenant {
     kept_bytes: AtomicU64,
 }
 
+/// Octets of [`Current::release_line`].
+const RELEASE_LINE_BYTES: usize = 34;
+/// All requests, as a share.
+const ALL: u64 = 1 << 32;
+
 /// A tenant with its current release and limits: what a route leads to, replaced as a whole.
 #[derive(Debug)]
 pub struct Current {
@@ -33,6 +38,53 @@ pub struct Current {
     pub release: Arc<Release>,
     /// What one request may use.
     pub limits: Limits,
+    /// A complete field line that names the release, so that an answer costs no more than copying it.
+    pub release_line: [u8; RELEASE_LINE_BYTES],
+    canary: Option<Canary>,
+}
+
+/// A release that gets a share of the requests.
+#[derive(Debug)]
+struct Canary {
+    current: Arc<Current>,
+    /// Of 2^32.
+    share: u64,
+}
+
+impl Current {
+    /// A release that gets all requests of its tenant.
+    pub fn new(tenant: Arc<Tenant>, release: Arc<Release>, limits: Limits) -> Current {
+        let mut release_line = *b"Dayfly-Release: 0000000000000000\r\n";
+        for (octet, digit) in release_line[16..32].iter_mut().zip(release.digest().bytes()) {
+            *octet = digit;
+        }
+        Current { tenant, release, limits, release_line, canary: None }
+    }
+
+    /// The same with another one that gets this share of them, from 0 to 1. Its tenant is one of its own, with the same
+    /// name and key: that has its own counters, and what is learnt of one release says nothing of the other.
+    #[must_use]
+    #[allow(clippy::cast_sign_loss, reason = "no share is less than 0")]
+    pub fn with_canary(mut self, canary: Current, share: f64) -> Current {
+        // Rounded up: of ten requests, a tenth is one and not a little less.
+        let share = (share.clamp(0.0, 1.0) * ALL as f64).ceil() as u64;
+        self.canary = Some(Canary { current: Arc::new(canary), share });
+        self
+    }
+
+    /// The release that gets a share of the requests.
+    pub fn canary(&self) -> Option<&Arc<Current>> {
+        self.canary.as_ref().map(|canary| &canary.current)
+    }
+
+    /// What answers the next request on an I/O thread: of a hundred requests one after the other, a tenth of the canary are
+    /// ten, evenly spread.
+    pub fn next(self: &Arc<Current>, io_thread: usize) -> &Arc<Current> {
+        match &self.canary {
+            Some(canary) if self.tenant.counters(io_thread).canary.passes(canary.share, ALL) => &canary.current,
+            _ => self,
+        }
+    }
 }
 
 impl Tenant {

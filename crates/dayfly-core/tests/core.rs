@@ -76,7 +76,7 @@ impl Drop for Served {
 
 fn spec(name: &str) -> TenantSpec {
     let (name, hosts) = (name.to_owned(), vec![name.to_owned()]);
-    TenantSpec { name, hosts, paths: Vec::new(), limits: Limits::default(), secrets: Secrets::default() }
+    TenantSpec { name, hosts, paths: Vec::new(), limits: Limits::default(), secrets: Secrets::default(), canary: None }
 }
 
 #[test]

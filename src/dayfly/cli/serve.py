@@ -58,6 +58,9 @@ def serve_command(
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Deploy what changes in the directories.")] = True,
     data_dir: DataDirectory = DATA_DIRECTORY,
     index: Index = "",
+    release_header: Annotated[
+        bool, typer.Option("--release-header/--no-release-header", help="Name the release in each answer.")
+    ] = True,
     baseline_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="Answer a fixed page there without a sandbox.")
     ] = None,
@@ -86,6 +89,7 @@ def serve_command(
         port=port,
         unix_paths=tuple(_unix_path(address) for address in listen or ()),
         trusted_proxies=tuple(trusted_proxy or ()),
+        release_header=release_header,
         baseline_path=baseline_path,
     )
     admin_options = AdminOptions(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.config import Limits, SampleRequest, Tenant
-from dayfly.core import NO_SECRETS, CoreOptions, Freezers, LogRecord, Rehearsed, ServerOptions, Snapshot
+from dayfly.core import NO_SECRETS, Canary, CoreOptions, Freezers, LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import DayflyError, InternalError, InvalidOption, SystemRefused
 from dayfly.log import logger
 from dayfly.worker.channel import WorkerGone, to_polled, to_table
@@ -149,8 +149,14 @@ class WorkerCore:
 
     # ---- orders to the worker that serves ----
 
-    def publish(self, tenant: Tenant, release: Path, secrets: Mapping[str, str] = NO_SECRETS) -> None:  # noqa: D102
-        one, is_live = Published(tenant, release, dict(secrets)), False
+    def publish(  # noqa: D102
+        self,
+        tenant: Tenant,
+        release: Path,
+        secrets: Mapping[str, str] = NO_SECRETS,
+        canary: Canary | None = None,
+    ) -> None:
+        one, is_live = Published(tenant, release, dict(secrets), canary), False
         while not is_live:
             worker = self._order(lambda worker: worker.publish(one))
             with self._changed:

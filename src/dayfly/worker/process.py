@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.config import Tenant
-from dayfly.core import CoreOptions, ServerOptions, to_json
+from dayfly.core import Canary, CoreOptions, ServerOptions, to_json, to_spec
 from dayfly.errors import DayflyError
 from dayfly.worker.channel import Channel, WorkerGone, to_refused
 from dayfly.worker.sockets import Sockets
@@ -45,11 +45,14 @@ class Published:
     tenant: Tenant
     release: Path
     secrets: Mapping[str, str] = field(repr=False)
+    canary: Canary | None = None
 
     def to_order(self) -> dict[str, Any]:
         """Return it as the worker reads it."""
-        spec = self.tenant.model_dump(include={"name", "hosts", "paths", "limits"})
-        return {"tenant": {**spec, "secrets": dict(self.secrets)}, "release": str(self.release.absolute())}
+        return {
+            "tenant": to_spec(self.tenant, self.secrets, self.canary),
+            "release": str(self.release.absolute()),
+        }
 
 
 class Worker:

@@ -130,7 +130,7 @@ pub(crate) fn serve(core: &Arc<Core>, options: &ServerOptions) -> (SocketAddr, J
 
 pub(crate) fn spec(tenant: &str, limits: Limits) -> TenantSpec {
     let (hosts, paths) = (vec![format!("{tenant}.localhost")], vec![format!("/{tenant}")]);
-    TenantSpec { name: tenant.to_owned(), hosts, paths, limits, secrets: Secrets::default() }
+    TenantSpec { name: tenant.to_owned(), hosts, paths, limits, secrets: Secrets::default(), canary: None }
 }
 
 pub(crate) fn publish(core: &Core, tenant: &str, name: &str, limits: Limits) {
