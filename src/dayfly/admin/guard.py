@@ -13,8 +13,8 @@ from dayfly.admin.problem import REQUEST_ID, Problem, internal, response
 from dayfly.log import logger
 from dayfly.operator import Operator
 
-BODY_BYTES_MAX = 128 << 10
-"""Octets of a body that is no archive: a secret has at most 64 KiB, and JSON may write some octets in six."""
+BODY_BYTES_MAX = 512 << 10
+"""Octets of a body that is no archive: a secret has at most 64 KiB, and JSON may write each octet in six."""
 
 BODY_SECONDS = 30.0
 """How long a body may keep the server waiting for its next piece."""
