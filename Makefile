@@ -53,6 +53,8 @@ bench: .venv/.built .venv/.bench bench-servers ## print the tables: in process, 
 	$(BIN)/dayfly bench peers
 	$(BIN)/dayfly bench deploy
 	$(BIN)/dayfly bench tails
+	$(BIN)/dayfly bench reload
+	$(BIN)/dayfly bench kill
 	$(BIN)/dayfly bench isolation --requests 50000
 
 bench-servers:

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from dayfly.bench.servers import BINARIES
 from tests.conftest import Run
 
 
@@ -138,3 +139,27 @@ def test_the_deploy_bench_times_every_step(run: Run) -> None:
     assert all(
         row["rounds"] == 1 and row["total_ms"] > 0 and row["image_bytes"] > 0 for row in (hello, flask, compiled)
     )
+
+
+needs_witness = pytest.mark.skipif(not (BINARIES / "witness").exists(), reason="make bench-servers")
+
+
+@needs_witness
+def test_the_reload_bench_finds_nobody_who_noticed(run: Run) -> None:
+    """Not one of the answers, by three kinds of clients."""
+    done = run("bench", "reload", "--deploys", "5", "--requests", "500", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["answers"] >= 500
+    assert all(row[name] == 0 for name in ("failed", "lost", "closed", "refused", "mixed", "stale"))
+
+
+@needs_witness
+def test_the_kill_bench_loses_only_what_is_in_flight(run: Run) -> None:
+    """And nothing at an orderly end."""
+    done = run("bench", "kill", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    killed, stopped = json.loads(done.stdout)
+    assert killed["back_ms"] > 0
+    assert [row["failed"] + row["mixed"] + row["stale"] for row in (killed, stopped)] == [0, 0]
+    assert stopped["lost"] == 0

@@ -13,9 +13,11 @@ from dayfly.bench import (
     deploy,
     http,
     isolation,
+    kill,
     limits,
     neighbours,
     peers,
+    reload,
     restore,
     saturated,
     servers,
@@ -77,6 +79,30 @@ def deploy_command(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         series = deploy.measure(rounds, progress)
     _show(as_json, deploy.to_json(series), deploy.to_table(series))
+
+
+@app.command("reload")
+def reload_command(
+    deploys: Annotated[int, typer.Option(min=1, help="Deploys, one after the other.")] = 1000,
+    requests: Annotated[int, typer.Option(min=1, help="Requests that are answered meanwhile.")] = 1_000_000,
+    as_json: Json = False,
+) -> None:
+    """Deploy under load and check every answer; the exit code is 1 if anybody noticed a deploy."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        result = reload.measure(deploys, requests, progress)
+    _show(as_json, reload.to_json(result), reload.to_table(result))
+    if not result.is_clean:
+        raise typer.Exit(1)
+
+
+@app.command("kill")
+def kill_command(
+    rounds: Annotated[int, typer.Option(min=1, help="Workers killed.")] = 9, as_json: Json = False
+) -> None:
+    """Kill workers under load, and stop the server: how soon there is an answer again, and what is lost."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        result = kill.measure(rounds, progress)
+    _show(as_json, kill.to_json(result), kill.to_table(result))
 
 
 @app.command("servers")
