@@ -29,7 +29,7 @@ PYTHON_LAYERS = [
     {"config"},
     {"confinement", "core", "durable"},
     {"log", "release", "scaffold", "testing", "toolchain"},
-    {"fingerprint", "registry", "resolver", "server", "worker"},
+    {"fingerprint", "registry", "resolver", "server", "upgrade", "worker"},
     {"bases", "watch"},
     {"deploy", "doctor"},
     {"dev", "operator", "samples"},

@@ -24,10 +24,17 @@ class Sink(Protocol):
         """Write what waits in a core; tell whether there was anything."""
 
 
-def serve(core: Core, options: ServerOptions, logs: Sink, on_ready: Callable[[str, int], None]) -> None:
+def serve(
+    core: Core,
+    options: ServerOptions,
+    logs: Sink,
+    on_ready: Callable[[str, int], None],
+    may_leave: Callable[[], bool] | None = None,
+) -> bool:
     """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
 
-    Raises AddressInUse or InvalidOption before `on_ready`.
+    With `may_leave`, SIGHUP asks it; if it agrees, this returns True at once, and the core goes on serving. Raises
+    AddressInUse or InvalidOption before `on_ready`.
     """
     errors: list[BaseException] = []
 
@@ -39,13 +46,31 @@ def serve(core: Core, options: ServerOptions, logs: Sink, on_ready: Callable[[st
 
     # The core blocks in native code, where Python never looks at signals: it gets a thread, they get the main one.
     data_plane = threading.Thread(target=work, name="data-plane")
-    with _stop_on_signal(core), _draining(core, logs):
+    with _stop_on_signal(core), _noting_hangup(wanted=may_leave is not None) as hung_up, _draining(core, logs):
         data_plane.start()
         # A signal that arrives just before the main thread waits does not wake it: it must look now and then.
         while data_plane.is_alive():
             data_plane.join(SIGNAL_WAIT_SECONDS)
+            if may_leave and hung_up.is_set():
+                hung_up.clear()
+                if may_leave():
+                    return True
     if errors:
         raise errors[0]
+    return False
+
+
+@contextmanager
+def _noting_hangup(*, wanted: bool) -> Iterator[threading.Event]:
+    """Note SIGHUP instead of ending by it. Afterwards it does nothing, until another program minds it."""
+    hung_up = threading.Event()
+    if wanted:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
+    try:
+        yield hung_up
+    finally:
+        if wanted:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextmanager

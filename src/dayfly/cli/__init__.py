@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "limits": Entry(_OPERATE, "Show or set a tenant's limits.", "remote"),
     "env": Entry(_OPERATE, "Show or set a tenant's variables.", "remote"),
     "token": Entry(_OPERATE, "Give and take tokens for the admin API.", "remote", group="token"),
+    "upgrade": Entry(_OPERATE, "Have a running server become the version that is installed.", "upgrade"),
     "doctor": Entry(_OPERATE, "Say what this machine lacks, and what to do about it.", "local"),
     "secret": Entry(_OPERATE, "Give and take secrets of tenants.", "secret", group="app"),
     "prune": Entry(_OPERATE, "Remove releases that no tenant is on.", "local"),

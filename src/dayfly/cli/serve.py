@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dayfly import log, server
+from dayfly import __version__, log, server, upgrade
 from dayfly.admin.listener import AdminOptions, serving
 from dayfly.cli.making import make_core, make_workshop
 from dayfly.cli.options import (
@@ -21,7 +21,7 @@ from dayfly.cli.options import (
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, Protection, ServerOptions
 from dayfly.deploy import Change
-from dayfly.errors import InvalidOption
+from dayfly.errors import DayflyError, InvalidOption
 from dayfly.fingerprint import Fingerprint
 from dayfly.log import TenantLogs, logger
 from dayfly.operator import Operator
@@ -30,6 +30,7 @@ from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.watch import Watcher, expanded
 from dayfly.worker import WorkerCore
+from dayfly.worker.estate import Estate
 
 app = typer.Typer()
 
@@ -98,7 +99,8 @@ def serve_command(
     places = directories or []
     tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
-    with Registry.open(data_dir) as registry, Housekeeper(registry):
+    estate, left = Estate.take(), None
+    with Registry.open(data_dir, lock=estate.lock if estate else None) as registry, Housekeeper(registry):
         core_options = CoreOptions(
             code_cache=code_cache(),
             protection=protection,
@@ -108,14 +110,26 @@ def serve_command(
             spin_us=spin_us,
         )
         # The data directory is free for another server when the last worker has left it.
-        core = WorkerCore(core_options, make_core(), keep=[registry.lock])
+        core = WorkerCore(core_options, make_core(), keep=[registry.lock], estate=estate)
         with closing(TenantLogs(registry.log_directory)) as logs:
             operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
             watcher = Watcher(places, _Watched(operator))
             operator.watch_with(watcher.reports)
-            _deploy_all(tenants, operator, watcher)
+            _deploy_all(tenants, operator, watcher, is_upgrade=estate is not None)
             with serving(operator, admin_options), watcher.running() if watch else nullcontext():
-                server.serve(core, options, logs, lambda host, port: _say_ready(operator, host, port))
+                leaves = server.serve(
+                    core,
+                    options,
+                    logs,
+                    lambda host, port: _say_ready(operator, host, port, data_dir if estate else None),
+                    lambda: upgrade.is_possible(data_dir),
+                )
+            if leaves:
+                left = core.leave(registry.lock)
+                logs.take(core)
+    if left:
+        logger.info("becoming the version that is installed")
+        left.leave(upgrade.command())
 
 
 @dataclass(frozen=True)
@@ -162,13 +176,25 @@ def _tenants(directories: list[Path]) -> dict[str, tuple[Tenant, Path]]:
     return tenants
 
 
-def _deploy_all(tenants: dict[str, tuple[Tenant, Path]], operator: Operator, watcher: Watcher) -> None:
-    """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start."""
+def _deploy_all(
+    tenants: dict[str, tuple[Tenant, Path]], operator: Operator, watcher: Watcher, *, is_upgrade: bool
+) -> None:
+    """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start.
+
+    Not that of another version: the tenant serves as it did.
+    """
+    deployed = []
     for tenant, directory in tenants.values():
         with suppress(OSError):  # the deploy says it better
             watcher.adopt(directory, tenant.name, Fingerprint.of(directory))
-        operator.deploy(tenant, directory, Change())
-    resumed = operator.resume(except_for=tenants)
+        try:
+            operator.deploy(tenant, directory, Change())
+            deployed.append(tenant.name)
+        except DayflyError as error:
+            if not is_upgrade:
+                raise
+            logger.error("%s: %s; its release before goes on", tenant.name, error)
+    resumed = operator.resume(except_for=deployed)
     if not tenants and not resumed:
         logger.warning("no tenant to serve yet; deploy one: dayfly deploy DIR")
 
@@ -182,7 +208,11 @@ def _address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _say_ready(operator: Operator, host: str, port: int) -> None:
-    """Print the one line that scripts wait for."""
+def _say_ready(operator: Operator, host: str, port: int, upgraded: Path | None) -> None:
+    """Print the one line that scripts wait for; after an upgrade of the server on a data directory, note that."""
     operator.say_ready()
+    if upgraded:
+        upgrade.Attempt.ended(upgraded)
+        logger.info("dayfly %s serves", __version__)
+        return
     print(f"serving http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)

@@ -94,20 +94,22 @@ class Registry:
         database_url: str | None = None,
         key: Key | None = None,
         quotas: DiskQuotas = DiskQuotas(),
+        lock: int | None = None,
     ) -> Self:
         """Lock a data directory, make what is missing in it, and bring it to this version.
 
         `database_url`: of PostgreSQL, else the data directory has the database. `key`: for secrets, else that of the
-        environment or of the data directory. Raises DataDirectoryLocked if somebody else works there, RegistryError if
-        it cannot be used, was written by a newer version, or the key is not the one that its secrets were sealed with.
+        environment or of the data directory. `lock`: a descriptor that has the lock already. Raises
+        DataDirectoryLocked if somebody else works there, RegistryError if it cannot be used, was written by a newer
+        version, or the key is not the one that its secrets were sealed with.
         """
         with _refusals(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _lock(directory)
+            file = _lock(directory, lock)
         try:
-            registry = cls(directory, lock, Database.open(directory, database_url), quotas)
+            registry = cls(directory, file, Database.open(directory, database_url), quotas)
         except BaseException:
-            lock.close()
+            file.close()
             raise
         try:
             with _refusals(directory):
@@ -859,10 +861,11 @@ def _quietly(wait: Callable[[], None]) -> None:
         logger.debug("%s", error)
 
 
-def _lock(directory: Path) -> IO[str]:
+def _lock(directory: Path, held: int | None) -> IO[str]:
     """Hold the lock of a data directory until the file is closed, or the process ends in whatever way."""
-    file = (directory / "lock").open("a+", encoding="ascii")
-    if not _locked(file):
+    place = directory / "lock" if held is None else held
+    file = open(place, "a+", encoding="ascii")  # noqa: PTH123, SIM115 - a descriptor has no path; it stays open
+    if held is None and not _locked(file):
         file.seek(0)
         holder = file.read(20).strip() or "unknown"
         file.close()

@@ -4,6 +4,7 @@ What is published stands in a book here. A worker that takes over is brought to 
 spare one follows the book as it changes, so that taking over is one message.
 """
 
+import os
 import queue
 import threading
 import time
@@ -19,7 +20,8 @@ from dayfly.core import NO_SECRETS, Canary, CoreOptions, Freezers, LogRecord, Re
 from dayfly.errors import DayflyError, InternalError, InvalidOption, SystemRefused
 from dayfly.log import logger
 from dayfly.worker.channel import WorkerGone, to_polled, to_table
-from dayfly.worker.process import Published, Worker
+from dayfly.worker.estate import Estate
+from dayfly.worker.process import Predecessor, Published, Worker
 from dayfly.worker.sockets import Sockets
 
 LOGS_MAX = 100_000
@@ -99,16 +101,33 @@ class _Stop:
     pass
 
 
-_Event = _Gone | _Polled | _Stop
+@dataclass(frozen=True)
+class _Leave:
+    pass
+
+
+_Event = _Gone | _Polled | _Stop | _Leave
 
 
 class WorkerCore:
     """The data plane in a worker process. See `dayfly.core.Core` for what the methods do."""
 
     def __init__(
-        self, options: CoreOptions, freezers: Freezers, *, keep: Iterable[int] = (), watch: Watch | None = None
+        self,
+        options: CoreOptions,
+        freezers: Freezers,
+        *,
+        keep: Iterable[int] = (),
+        watch: Watch | None = None,
+        estate: Estate | None = None,
     ) -> None:
-        """Freezing and rehearsing are left to `freezers`; each worker holds the descriptors of `keep` open."""
+        """Freezing and rehearsing are left to `freezers`; each worker holds the descriptors of `keep` open.
+
+        `estate`: what this process has served with as another version. Its worker goes when the new one serves.
+        """
+        self._estate = estate
+        self._left: queue.SimpleQueue[tuple[dict[str, Any], Worker] | None] = queue.SimpleQueue()
+        self._leaving = False
         self._options = options
         self._freezers = freezers
         self._keep = tuple(keep)
@@ -188,6 +207,18 @@ class WorkerCore:
     def stop(self) -> None:  # noqa: D102
         self._events.put(_Stop())
 
+    def leave(self, lock: int) -> Estate | None:
+        """Let `serve` return while its worker serves on; return what another version goes on with.
+
+        Nobody may give orders any more. None: the server was stopped before. `lock`: that of the data directory.
+        """
+        self._events.put(_Leave())
+        left = self._left.get()
+        if left is None:
+            return None
+        bound, worker = left
+        return Estate(os.dup(lock), bound, worker.process.pid, worker.channel.leave())
+
     def _order(self, act: Callable[[Worker], None]) -> Worker:
         """Have the worker do something, or the next one if it ends over it; return which one did."""
         for _ in range(ATTEMPTS):
@@ -217,7 +248,8 @@ class WorkerCore:
     # ---- the life of the workers ----
 
     def serve(self, options: ServerOptions, on_ready: Callable[[str, int], None]) -> None:  # noqa: D102
-        sockets = Sockets.bind(self._options, options)
+        sockets = Sockets(self._estate.bound) if self._estate else Sockets.bind(self._options, options)
+        predecessor = Predecessor(self._estate) if self._estate else None
         spares = threading.Thread(target=self._keep_spare, name="spare-worker")
         try:
             worker = self._present()
@@ -226,22 +258,34 @@ class WorkerCore:
                 self._serving = True
             on_ready(sockets.host, sockets.port)
             spares.start()
+            if predecessor:
+                finishing = threading.Thread(target=self._finish, args=[predecessor], name="predecessor")
+                finishing.start()
             self._keep_serving(worker, sockets, options)
         finally:
             self._end(sockets)
             if spares.ident:
                 spares.join()
 
+    def _finish(self, predecessor: Predecessor) -> None:
+        self._logs.extend(self._own(predecessor.finish(self._watch.drain)))
+
     def _end(self, sockets: Sockets) -> None:
-        sockets.close()
         with self._changed:
             self._stopping = True
-            ending = [worker for worker in (self._worker, self._spare) if worker]
+            worker, spare = self._worker, self._spare
             self._worker = self._spare = None
             self._changed.notify_all()
         self._wake_spare.set()
-        for worker in ending:
+        if spare:
+            spare.kill()
+        if worker and self._leaving:
+            self._left.put((sockets.leave(), worker))
+            return
+        sockets.close()
+        if worker:
             worker.kill()
+        self._left.put(None)
 
     def _keep_serving(self, worker: Worker, sockets: Sockets, options: ServerOptions) -> None:
         """Watch a worker that serves, and each that takes its place, until `stop`."""
@@ -253,27 +297,33 @@ class WorkerCore:
             if next_one is None:
                 return
             worker, began = next_one, time.monotonic()
-        self._drain(worker, sockets)
+        if not self._leaving:
+            self._drain(worker, sockets)
 
     def _watch_one(self, worker: Worker) -> str | None:
-        """Look after a worker until it has ended, and say how; or until the server is to stop."""
+        """Look after a worker until it has ended, and say how; or until the server is to stop, or to be left."""
         pulse, (wait, longest) = _Pulse(), self._watch.poll
         while True:
+            if self._leaving and pulse.asked is None:
+                return None  # and no message is on its way
             event = self._next_event(wait)
             now = time.monotonic()
             if isinstance(event, _Stop):
+                self._leaving = False
                 return None
             if isinstance(event, _Gone) and event.worker is worker:
                 self._logs.extend(self._own(worker.channel.last_logs))
                 return worker.how_it_ended()
-            if isinstance(event, _Gone):
+            if isinstance(event, _Leave):
+                self._leaving = True
+            elif isinstance(event, _Gone):
                 self._forget_spare(event.worker)
             elif isinstance(event, _Polled) and event.worker is worker:
                 pulse.asked = None
                 pulse.take(event.beats, now)
                 self._logs.extend(self._own(event.records))
                 wait = self._watch.poll[0] if event.records else min(wait * 2, longest)
-            elif event is None and pulse.asked is None:
+            elif event is None and pulse.asked is None and not self._leaving:
                 pulse.asked = now
                 self._poll(worker)
             if trouble := pulse.trouble(self._watch, now):
@@ -318,6 +368,8 @@ class WorkerCore:
             event = self._next_event(left)
             if isinstance(event, _Stop):
                 return False
+            if isinstance(event, _Leave):
+                self._leaving = True
             if isinstance(event, _Gone):
                 self._forget_spare(event.worker)
         return True

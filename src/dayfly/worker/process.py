@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.config import Tenant
-from dayfly.core import Canary, CoreOptions, ServerOptions, to_json, to_spec
+from dayfly.core import Canary, CoreOptions, LogRecord, ServerOptions, to_json, to_spec
 from dayfly.errors import DayflyError
+from dayfly.log import logger
 from dayfly.worker.channel import Channel, WorkerGone, to_refused
+from dayfly.worker.estate import Estate
 from dayfly.worker.sockets import Sockets
 
 END_SECONDS = 1
@@ -145,6 +147,24 @@ class Worker:
         if code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return f"ended with status {code}{reason}"
+
+
+class Predecessor:
+    """The worker of the supervisor that this process was before: it is to finish what it has begun."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._process = estate.process
+        self._gone = threading.Event()
+        self._channel = Channel(estate.control_socket(), self._gone.set)
+
+    def finish(self, seconds: float) -> list[LogRecord]:
+        """Have it drain now that another one serves; wait for its end, or end it. Return what it had logged."""
+        self._channel.send("hand_over")
+        if not self._gone.wait(seconds):
+            logger.error("the worker of the version before, process %d, does not end; it is killed", self._process)
+            os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        return self._channel.last_logs
 
 
 def _unwrapped(answer: "Future[Any]") -> Any:  # noqa: ANN401 - whatever it is

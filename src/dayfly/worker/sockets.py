@@ -29,6 +29,12 @@ class Sockets:
         """Return what a worker needs."""
         return [listening.fileno() for listening in self._sockets]
 
+    def leave(self) -> dict[str, Any]:
+        """Give up the descriptors, open as they are, for whoever makes sockets of them again."""
+        sockets, files = [listening.detach() for listening in self._sockets], self._files
+        self._sockets, self._files = [], []
+        return {"host": self.host, "port": self.port, "sockets": sockets, "files": files}
+
     def close(self) -> None:
         """Listen no more, and remove the files of those in the file system, unless somebody has replaced them."""
         for listening in self._sockets:
