@@ -2,6 +2,7 @@
 
 import json
 
+from tests.conftest import HELLO
 from tests.python.programs import Request
 from tests.python.sandbox import Sandboxes
 
@@ -112,3 +113,43 @@ def test_a_request_of_hello_writes_few_pages(sandboxes: Sandboxes) -> None:
         sandboxes.send("few-pages", GET)
     pages = sandboxes.core.stats()["tenants"]["few-pages"]["restored_pages"]
     assert pages <= 3 * requests
+
+
+def test_loading_leaves_the_base_as_it_was_but_for_the_program(sandboxes: Sandboxes) -> None:
+    """A page of a delta is one that the first request on a thread waits for."""
+    deployed = sandboxes.publish("few-differ", HELLO)
+    assert deployed.snapshot
+    assert len(deployed.snapshot.image) // 4096 <= 80
+
+
+def test_code_of_the_base_sees_what_a_program_changes_while_it_is_loaded(sandboxes: Sandboxes) -> None:
+    """It runs before and after, and what it has counted meanwhile is undone."""
+    source = """
+import json
+import re
+
+ENCODE, COMPILE = json.encoder.JSONEncoder.encode, re._compile
+
+def texts():
+    return [json.dumps([1]), json.dumps([1], indent=1), re.sub("a", "b", "a"), type(json.loads("[1]")).__name__]
+
+BEFORE = texts()
+
+class Pattern:
+    def sub(self, *_):
+        return "substituted"
+
+def on_init():
+    for _ in range(300):
+        texts()
+    json.encoder.JSONEncoder.encode = lambda self, value: "encoded" if value == [1] else ENCODE(self, value)
+    json.decoder.JSONDecoder.decode = lambda self, text: texts
+    json.isinstance = lambda *_: True
+    re._compile = lambda pattern, flags: Pattern() if pattern == "a" else COMPILE(pattern, flags)
+    texts()
+
+def on_client_request():
+    return [BEFORE, texts()]
+"""
+    expected = [["[1]", "[\n 1\n]", "b", "list"], ["encoded", "encoded", "substituted", "function"]]
+    assert ask(sandboxes, "changes", source) == expected

@@ -1,6 +1,7 @@
 /* The guest ABI on top of CPython: linked into the interpreter's module, and calling it directly. */
 
 #include "host.h"
+#include "code.h"
 #include "python.h"
 
 /* Until `dayfly_init` has made another one. */
@@ -359,14 +360,6 @@ static object *immortalise(object *self, object *const *arguments, ptrdiff_t cou
     return size < 0 ? NULL : &_Py_NoneStruct;
 }
 
-static void adapt_one(struct code *code, size_t offset, const uint8_t *changed, const uint8_t *caches) {
-    struct unit *units = (struct unit *)((char *)code + offset);
-    for (ptrdiff_t i = 0; i < code->units; i++) {
-        units[i].operation = changed[units[i].operation];
-        i += caches[units[i].operation];
-    }
-}
-
 /* Some instructions become others when they are first run, whatever they work on: that is done here. */
 static object *adapt(object *self, object *const *arguments, ptrdiff_t count) {
     enum { OPERATIONS = 256 };
@@ -378,39 +371,37 @@ static object *adapt(object *self, object *const *arguments, ptrdiff_t count) {
     if (size < 0 || integer(arguments, count, 1, &offset))
         return NULL;
     const uint8_t *changed = (const uint8_t *)PyBytes_AsString(arguments[2]);
-    const uint8_t *caches = (const uint8_t *)PyBytes_AsString(arguments[3]);
+    code_form((size_t)offset, (const uint8_t *)PyBytes_AsString(arguments[3]));
     for (ptrdiff_t i = 0; i < size; i++) {
         object *value = PyList_GetItem(arguments[0], i);
         if (is(value, &PyCode_Type))
-            adapt_one((struct code *)value, (size_t)offset, changed, caches);
+            code_adapt((struct code *)value, changed);
     }
     return &_Py_NoneStruct;
 }
 
 /* Memory that a request can have before the heap has to grow. */
 enum { RESERVE_BYTES = 2 << 20 };
+/* What the heap does not give, so that it need not grow. */
+enum { MARGIN_BYTES = 64 << 10 };
 
-/* What was freed here before is no part of a snapshot. Most of it is zero, and is not written again: each page that is
-   costs a fault, and memory in the snapshot. */
-static void clear(char *at, size_t size) {
-    enum { WORDS = 8 };
-    uint64_t *words = (uint64_t *)at;
-    for (size_t i = 0; i + WORDS <= size / sizeof *words; i += WORDS) {
-        uint64_t any = 0;
-        for (size_t j = i; j < i + WORDS; j++)
-            any |= words[j];
-        if (any)
-            memset(&words[i], 0, WORDS * sizeof *words);
-    }
-    size_t rest = size % (WORDS * sizeof *words);
-    memset(at + size - rest, 0, rest);
+/* Until the base's snapshot is taken; then programs are loaded. */
+static int is_base = 1;
+
+/* Clears the heap from its top on: of the base all of it, since a page of remains would be in every delta that clears it.
+   It is taken whole in any case, so that what the allocator notes behind it is always noted in the same page. */
+static void clear_top(char *top) {
+    size_t end = __builtin_wasm_memory_size(0) * 65536, least = (size_t)top + RESERVE_BYTES + MARGIN_BYTES;
+    size_t size = (end > least ? end : least) - MARGIN_BYTES - (size_t)top;
+    char *rest = malloc(size);
+    if (rest)
+        clear(rest, is_base ? size : RESERVE_BYTES);
+    free(rest);
 }
 
 /* Uses up every hole in the heap, so that what comes later lies in a row at its top. */
 static void compact_heap(void) {
-    char *top = malloc(RESERVE_BYTES);
-    if (top)
-        clear(top, RESERVE_BYTES);
+    char *top = malloc(RESERVE_BYTES / 2);
     free(top);
     for (size_t size = 1 << 20; size > 0; size = size > 1024 ? size / 2 : size - 8) {
         char *filled = malloc(size);
@@ -420,6 +411,8 @@ static void compact_heap(void) {
         }
         free(filled);
     }
+    if (top)
+        clear_top(top);
 }
 
 static object *compact(object *self, object *const *arguments, ptrdiff_t count) {
@@ -616,6 +609,39 @@ static object *take(object *self, object *const *arguments, ptrdiff_t count) {
     return taken && shorten(rest) ? release(taken), NULL : taken;
 }
 
+static object *call(const char *name) {
+    object *function = PyObject_GetAttrString(guest, name);
+    object *result = function ? PyObject_CallNoArgs(function) : NULL;
+    release(function);
+    return result;
+}
+
+static object *load(void) {
+    object *result = call("load");
+    end();
+    release(bundle);
+    bundle = NULL;
+    return result;
+}
+
+static object *rehearse(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self;
+    if (count != 1 || !is(arguments[0], &PyBytes_Type))
+        return wrong("rehearse(bundle: bytes)"), NULL;
+    ptrdiff_t size = PyBytes_Size(arguments[0]);
+    bundle = PyBytes_FromStringAndSize(NULL, size);
+    if (bundle == NULL)
+        return NULL;
+    memcpy(PyBytes_AsString(bundle), PyBytes_AsString(arguments[0]), (size_t)size);
+    return load();
+}
+
+static object *ran(object *self, object *const *arguments, ptrdiff_t count) {
+    (void)self, (void)arguments, (void)count;
+    code_note();
+    return &_Py_NoneStruct;
+}
+
 static struct method methods[] = {
     { "log", log_text, METH_FASTCALL, "log(level: int, text: str)\nOne line for the tenant's log." },
     { "clock", clock, METH_FASTCALL, "clock(which: int) -> int\nNanoseconds: 0 real time, 1 a steady clock." },
@@ -631,6 +657,8 @@ static struct method methods[] = {
     { "watch", watch, METH_FASTCALL, "watch(callable or None)\nCall it with what is drawn while freezing." },
     { "secret", secret, METH_FASTCALL, "secret(name: str) -> bytes | None" },
     { "captured", captured, METH_FASTCALL, "captured() -> int\nWhat was drawn while freezing, since the last call." },
+    { "rehearse", rehearse, METH_FASTCALL, "rehearse(bundle: bytes)\nLoad a copy of it, as loading does." },
+    { "ran", ran, METH_FASTCALL, "ran()\nNote what code of the base has been run since the last time." },
     { "set_entry", set_entry, METH_FASTCALL, "set_entry(callable, takes: int, parts: tuple[int, ...], finish, failed, converters)\n"
       "What a request calls. With the last three it is the program's own function: they make an answer of its value "
       "and of an exception, and its arguments of the parts. Part 10 is a path that is converted only if it is not "
@@ -657,13 +685,6 @@ static void must(object *result) {
     __builtin_trap();
 }
 
-static object *call(const char *name) {
-    object *function = PyObject_GetAttrString(guest, name);
-    object *result = function ? PyObject_CallNoArgs(function) : NULL;
-    release(function);
-    return result;
-}
-
 static __attribute__((noinline)) void start(void) {
     struct hot *moved = room_near(sizeof *moved);
     *moved = *hot;
@@ -679,11 +700,20 @@ static __attribute__((noinline)) void start(void) {
         must(NULL);
     must(call("start"));
     must(call("settle"));
+    code_mark();
+    must(call("rehearse"));
+    must(call("settle"));
+    code_note();
+    code_keep();
+    must(call("settle"));
+    code_copy();
+    is_base = 0;
 }
 
 EXPORT("dayfly_init") void dayfly_init(void) {
     make_room_near();
     start();
+    clear_stack();
 }
 
 EXPORT("dayfly_reserve") void *dayfly_reserve(uint32_t length) {
@@ -710,15 +740,15 @@ static struct text copied(struct text text) {
 
 EXPORT("dayfly_load") struct reply *dayfly_load(const char *octets, uint32_t length) {
     (void)octets, (void)length; /* of what `dayfly_reserve` made */
-    object *result = call("load");
-    end();
-    release(bundle);
-    bundle = NULL;
+    object *result = load();
     struct reply *reply = answer(result);
     reply->body = copied(reply->body);
     reply->error = copied(reply->error);
     release(result);
-    if (reply->status)
+    if (reply->status) {
         must(call("settle"));
+        code_restore();
+    }
+    clear_stack();
     return &hot->reply;
 }

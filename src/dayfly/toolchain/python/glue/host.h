@@ -64,6 +64,10 @@ INTERNAL void make_room_near(void);
 INTERNAL void *room_near(size_t size);
 INTERNAL void move_thread(void);
 
+/* Memory that nothing is in any more, and what of the C stack is below the caller. */
+INTERNAL void clear(char *at, size_t size);
+INTERNAL void clear_stack(void);
+
 /* The clocks and octets that Python sees, before and after the snapshot. */
 INTERNAL int64_t clock_ns(uint32_t which);
 INTERNAL void random_octets(void *to, uint32_t length);

@@ -28,6 +28,13 @@ def start() -> None:
     starting.start(_dayfly)
 
 
+def rehearse() -> None:
+    """Load a program as `load` does, and forget it."""
+    from . import loading
+
+    loading.rehearse(1)
+
+
 def load() -> tuple[str, str] | str:
     """Load the bundle. Return what became of it as JSON, or the text of the error."""
     from . import host, loading

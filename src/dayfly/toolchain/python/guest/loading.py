@@ -26,20 +26,42 @@ _TOO_LARGE = (
     "take files or packages out, or raise memory_bytes_max if it is below 64 MiB"
 )
 
+_ROOM = bytes(64)
+"""What follows each part of a bundle."""
+
 _REHEARSALS = 20
-_REHEARSAL = """
+_PROGRAMS = (
+    """
 import json
 import re
 from collections import OrderedDict
 
 def on_init():
-    json.dumps(OrderedDict(a=1))
+    print("a rehearsal", json.dumps(OrderedDict(a=1)))
 
 def on_client_request():
     def generator():
         return "text/plain", re.sub("a", "b", "c")
     return generator
-"""
+""",
+    """
+import re
+
+PATTERN = re.compile("/a/([0-9]+)")
+NAMES = [name.upper() for name in ("a", "b")]
+
+class Thing:
+    name = "a"
+
+    def __init__(self, number):
+        self.number = number
+
+def on_client_request(path, query):
+    found = PATTERN.fullmatch(path)
+    return "text/plain", f"{Thing(1).number} {found} {query}"
+""",
+)
+"""What is loaded for rehearsal: both go most ways that programs go when they are loaded."""
 
 
 class Bundle:
@@ -64,22 +86,6 @@ class Bundle:
                 content, packed_size = zlib.compress(content), size  # read again for tracebacks, if ever
             tree.mount(f"{root}/{name}", content, packed_size=packed_size, time_ns=time_ns)
         importlib.invalidate_caches()
-
-
-class _Octets:
-    """The bundle of a rehearsal."""
-
-    def __init__(self, head: bytes, content: bytes) -> None:
-        self._head = head
-        self._content = content
-
-    def head(self) -> bytes:
-        return self._head
-
-    def take(self, size: int, /) -> bytes:
-        at = len(self._content) - size
-        taken, self._content = self._content[at:], self._content[:at]
-        return taken
 
 
 def load(octets: host.Bundle) -> tuple[str, str] | str:
@@ -113,23 +119,29 @@ def _read_sources() -> None:
             linecache.getlines(file)
 
 
-def rehearse() -> None:
-    """Load and forget a program often enough, so that loading the real one finds its own code specialised."""
-    octets = _REHEARSAL.encode()
-    head = {
-        "kind": "tenant",
-        "environ": {"A": "1"},
-        "secrets": ["B"],
-        "name": "app",
-        "files": [["app.py", len(octets)]],
-    }
-    for _ in range(_REHEARSALS):
-        load(_Octets(json.dumps(head).encode(), octets))
+def rehearse(times: int = _REHEARSALS) -> None:
+    """Load and forget programs often enough, so that loading the real one finds its own code specialised."""
+    for program in _PROGRAMS * times:
+        octets = program.encode()
+        head = {
+            "kind": "tenant",
+            "environ": {"A": "1"},
+            "secrets": ["B"],
+            "name": "app",
+            "files": [["app.py", len(octets)]],
+        }
+        host.calls.rehearse(json.dumps(head).encode() + b"\n" + octets + _ROOM)
+        host.calls.ran()
         _forget(head)
     _of_base.update(sys.modules)
 
 
+def _nothing() -> None:
+    """Stand for the program of a base."""
+
+
 def _forget(head: dict[str, Any]) -> None:
+    host.calls.set_entry(_nothing, 0, ())
     for name, _ in head["files"]:
         tree.find_directory(origin.RELEASE).entries.pop(name)
     sys.modules.pop(head["name"], None)
