@@ -74,6 +74,58 @@ def on_client_request():
     assert ask(sandboxes, "adapted", source) == expected
 
 
+def test_code_that_is_watched_is_walked_as_it_is(sandboxes: Sandboxes) -> None:
+    """Operations for debuggers and monitors have the caches of those that they replace, or are where walking ends."""
+    source = """
+import dis
+import opcode
+import sys
+from dayfly.guest import levers
+
+def watched(number):
+    total, made = 0, []
+    for part in range(number):
+        total += len(str(part)) if part else super(object, made).__sizeof__() * 0
+        made.append(total)
+    return total
+
+def traced(number):
+    return [watched(number), [part for part in range(number)]]
+
+def on_init():
+    events = sys.monitoring.events
+    sys.monitoring.use_tool_id(3, "watcher")
+    sys.monitoring.set_events(3, events.CALL | events.PY_RETURN | events.PY_START | events.JUMP | events.BRANCH_LEFT)
+    watched(3)
+    sys.settrace(lambda *_: None)
+    traced(3)
+    sys.settrace(None)
+    watched(3)
+
+def walked(code):
+    caches, at, found = levers._operations()[1], 0, []
+    while at < len(code) and caches[code[at]] != 255:
+        found.append(at)
+        at += 2 + 2 * caches[code[at]]
+    return found
+
+def on_client_request():
+    octets = watched.__code__._co_code_adaptive
+    names = {number: name for name, number in opcode.opmap.items()}
+    found = walked(octets)
+    kinds = {names.get(octets[at], "") for at in found}
+    real = [instruction.offset for instruction in dis.get_instructions(watched)]
+    ended = walked(traced.__code__._co_code_adaptive)
+    return [found == real and len(ended) < 9, sorted(kinds), traced(3)]
+"""
+    found = ask(sandboxes, "watched", source)
+    assert isinstance(found, list)
+    right, kinds, result = found
+    assert right
+    assert {"INSTRUMENTED_CALL", "INSTRUMENTED_RESUME", "INSTRUMENTED_FOR_ITER"} <= set(kinds)
+    assert result == [2, [0, 1, 2]]
+
+
 def test_new_objects_lie_together(sandboxes: Sandboxes) -> None:
     """The heap has no holes: a hundred small objects are on few pages."""
     source = """

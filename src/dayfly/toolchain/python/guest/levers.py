@@ -24,6 +24,10 @@ _AT_ONCE = {
 }
 """Operations that become others when they are first run, whatever they work on, and what they become here."""
 
+_IN_THE_PLACE_OF_OTHERS = ("INSTRUMENTED_LINE", "INSTRUMENTED_INSTRUCTION", "ENTER_EXECUTOR")
+"""Operations that do not say what they stand for: debuggers put the first two there. Code is left alone from there."""
+_UNKNOWN = 255
+
 _REQUESTS = 64
 
 _THRESHOLD = 20_000
@@ -54,7 +58,10 @@ def _operations() -> tuple[bytes, bytes]:
     changed, caches = bytearray(range(256)), bytearray(256)
     for name, number in numbers.items():
         if number < len(caches):
-            caches[number] = opcode._inline_cache_entries.get(general.get(name, name), 0)  # type: ignore[attr-defined] # likewise
+            plain = name.removeprefix("INSTRUMENTED_")
+            caches[number] = opcode._inline_cache_entries.get(general.get(plain, plain), 0)  # type: ignore[attr-defined] # likewise
+    for name in _IN_THE_PLACE_OF_OTHERS:
+        caches[numbers[name]] = _UNKNOWN
     for before, after in _AT_ONCE.items():
         changed[numbers[before]] = numbers[after]
     return bytes(changed), bytes(caches)
