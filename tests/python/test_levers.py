@@ -157,6 +157,33 @@ def on_client_request():
     assert ask(sandboxes, "patterns", source) == expected
 
 
+def test_code_that_requests_share_is_in_use(sandboxes: Sandboxes) -> None:
+    """The first request of a program finds common code adapted to what commonly passes through it."""
+    source = """
+import json
+import opcode
+
+def on_client_request():
+    at_once = ("RESUME", "LOAD_CONST")
+    special = {number for name, number in opcode._specialized_opmap.items() if not name.startswith(at_once)}
+    functions = [json.dumps, json.loads, json.JSONEncoder.encode, json.JSONDecoder.decode]
+    return [not special.isdisjoint(function.__code__._co_code_adaptive[::2]) for function in functions]
+"""
+    assert ask(sandboxes, "in-use", source) == [True] * 4
+
+
+def test_lines_of_source_are_at_hand_and_the_collector_is_patient(sandboxes: Sandboxes) -> None:
+    """Without a file that is read, and without a search through what is thrown away soon."""
+    source = """
+import gc
+import linecache
+
+def on_client_request():
+    return [linecache.cache["/app/app.py"][2][1], gc.get_threshold()[0]]
+"""
+    assert ask(sandboxes, "lines", source) == ["import gc\n", 20_000]
+
+
 def test_a_request_of_hello_writes_few_pages(sandboxes: Sandboxes) -> None:
     """Pages decide what a request costs."""
     requests = 400
