@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dayfly.config import Tenant
+from dayfly.confinement import Policy, readable
 from dayfly.core import CoreOptions, NativeCore, ServerOptions
 from dayfly.deploy import Workshop, deploy
 from dayfly.registry import Registry
@@ -81,7 +82,8 @@ def serve(tmp_path: Path, make_tenant: Callable[..., Path]) -> Serve:
         options = CoreOptions(code_cache=code_cache(), threads=2, overflow_threads=1)
         ports: queue.Queue[int] = queue.Queue()
         with Registry.open(tmp_path / "data") as registry:
-            core = WorkerCore(options, NativeCore(options), keep=[registry.lock], watch=watch)
+            policy = Policy("worker", read=readable(registry.releases, code_cache()))
+            core = WorkerCore(options, NativeCore(options), keep=[registry.lock], watch=watch, policy=policy)
             served = Served(core, registry, 0)
             served.deploy(make_tenant("hello", {"app.wat": HELLO_WAT, "dayfly.toml": 'tier = "wasm"\n'}))
             thread = threading.Thread(

@@ -160,3 +160,12 @@ def test_the_worker_counts_and_logs_for_its_supervisor(serve: Serve) -> None:
         assert stats["tenants"]["hello"]["requests"] == [{"outcome": "ok", "lane": "inline", "count": 1}]
         assert served.core.wait_for_spare(SECONDS)
         assert served.core.stats()["workers_started"] == 2
+
+
+def test_a_worker_is_confined(serve: Serve) -> None:
+    """From before it knows of any tenant: system calls are filtered, and nothing gives it rights again."""
+    with serve() as served:
+        assert served.get() == (200, b"hello")
+        status = Path(f"/proc/{served.process}/status").read_text(encoding="ascii")
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert (facts["Seccomp"], facts["NoNewPrivs"]) == ("2", "1")

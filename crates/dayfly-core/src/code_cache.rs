@@ -29,6 +29,8 @@ pub struct CodeCache {
 #[derive(Debug)]
 struct Shared {
     directory: CodeDirectory,
+    /// Whether code that was compiled here may be put there.
+    grows: bool,
     /// Code in memory, so that releases with the same program share it.
     loaded: Mutex<HashMap<String, Entry>>,
 }
@@ -39,9 +41,21 @@ impl CodeCache {
     /// # Errors
     /// `Io` if it cannot be made or opened, or if others than its owner may write to it.
     pub fn open(directory: &Path) -> Result<CodeCache, Error> {
+        CodeCache::open_as(directory, true)
+    }
+
+    /// The same for a process that may only read it: what it has to compile, it forgets.
+    ///
+    /// # Errors
+    /// As [`CodeCache::open`].
+    pub fn open_to_read(directory: &Path) -> Result<CodeCache, Error> {
+        CodeCache::open_as(directory, false)
+    }
+
+    fn open_as(directory: &Path, grows: bool) -> Result<CodeCache, Error> {
         let opened = CodeDirectory::open(directory);
         let directory = opened.map_err(|error| Error::io(format!("code cache `{}`", directory.display()), error))?;
-        Ok(CodeCache { shared: Arc::new(Shared { directory, loaded: Mutex::default() }) })
+        Ok(CodeCache { shared: Arc::new(Shared { directory, grows, loaded: Mutex::default() }) })
     }
 
     /// The compiled form of an instrumented module.
@@ -86,7 +100,9 @@ impl CodeCache {
             return Ok(module);
         }
         let compiled = Module::new(engine, code()?).map_err(|error| Error::Refused(format!("{error:#}")))?;
-        directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
+        if self.shared.grows {
+            directory.save(&compiled, name).map_err(|error| Error::io("code cache", error))?;
+        }
         Ok(compiled)
     }
 }

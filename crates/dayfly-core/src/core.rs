@@ -53,6 +53,9 @@ const DESCRIPTORS_KEPT: u64 = 256;
 pub struct CoreOptions {
     /// Directory of compiled machine code; any of it may be deleted at any time. No default.
     pub code_cache: PathBuf,
+    /// Only read that directory. Default off.
+    #[serde(default)]
+    pub reads_code_only: bool,
     /// How first writes to a page are noticed. Default: whatever the kernel does best.
     #[serde(default, deserialize_with = "protection")]
     pub protection: Protection,
@@ -84,6 +87,7 @@ impl CoreOptions {
     pub fn new(code_cache: PathBuf) -> CoreOptions {
         CoreOptions {
             code_cache,
+            reads_code_only: false,
             protection: Protection::Auto,
             paranoid_every: 0,
             threads: 0,
@@ -320,10 +324,12 @@ impl Core {
     /// `Invalid` for an option out of range; `Io` if the code cache cannot be opened or the kernel lacks something.
     pub fn new(options: CoreOptions) -> Result<Core, Error> {
         let options = options.completed()?;
+        let open = if options.reads_code_only { CodeCache::open_to_read } else { CodeCache::open };
+        let code_cache = open(&options.code_cache)?;
         let counters = (0..options.threads).map(|_| Arc::default()).collect();
         Ok(Core {
             engine: Engine::new(&options.engine())?,
-            code_cache: CodeCache::open(&options.code_cache)?,
+            code_cache,
             router: Arc::default(),
             tenants: Mutex::default(),
             bases: Mutex::default(),

@@ -19,6 +19,7 @@ from dayfly.cli.options import (
     Port,
 )
 from dayfly.config import Tenant
+from dayfly.confinement import Policy, readable
 from dayfly.core import CoreOptions, Protection, ServerOptions
 from dayfly.deploy import Change
 from dayfly.errors import DayflyError, InvalidOption
@@ -110,7 +111,7 @@ def serve_command(
             spin_us=spin_us,
         )
         # The data directory is free for another server when the last worker has left it.
-        core = WorkerCore(core_options, make_core(), keep=[registry.lock], estate=estate)
+        core = WorkerCore(core_options, make_core(), keep=[registry.lock], estate=estate, policy=_policy(registry))
         with closing(TenantLogs(registry.log_directory)) as logs:
             operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
             watcher = Watcher(places, _Watched(operator))
@@ -130,6 +131,11 @@ def serve_command(
     if left:
         logger.info("becoming the version that is installed")
         left.leave(upgrade.command())
+
+
+def _policy(registry: Registry) -> Policy:
+    """Return what a worker may do: read releases and machine code, and talk over sockets that it is given."""
+    return Policy("worker", read=readable(registry.releases.absolute(), code_cache()), allow_unconfined=True)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dayfly.config import Limits, SampleRequest, Tenant
+from dayfly.confinement import Policy
 from dayfly.core import NO_SECRETS, Canary, CoreOptions, Freezers, LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import DayflyError, InternalError, InvalidOption, SystemRefused
 from dayfly.log import logger
@@ -112,7 +113,7 @@ _Event = _Gone | _Polled | _Stop | _Leave
 class WorkerCore:
     """The data plane in a worker process. See `dayfly.core.Core` for what the methods do."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a server
         self,
         options: CoreOptions,
         freezers: Freezers,
@@ -120,11 +121,14 @@ class WorkerCore:
         keep: Iterable[int] = (),
         watch: Watch | None = None,
         estate: Estate | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """Freezing and rehearsing are left to `freezers`; each worker holds the descriptors of `keep` open.
 
-        `estate`: what this process has served with as another version. Its worker goes when the new one serves.
+        `policy`: what each worker gives up before it meets a program. `estate`: what this process has served with as
+        another version. Its worker goes when the new one serves.
         """
+        self._policy = policy
         self._estate = estate
         self._left: queue.SimpleQueue[tuple[dict[str, Any], Worker] | None] = queue.SimpleQueue()
         self._leaving = False
@@ -425,7 +429,7 @@ class WorkerCore:
     # ---- making workers ----
 
     def _new_worker(self) -> Worker:
-        worker = Worker(self._options, self._keep, lambda worker: self._events.put(_Gone(worker)))
+        worker = Worker(self._options, self._keep, self._policy, lambda worker: self._events.put(_Gone(worker)))
         self._started += 1
         try:
             worker.wait_ready()

@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dayfly.config import Tenant
+from dayfly.confinement import Policy
 from dayfly.core import Canary, CoreOptions, LogRecord, ServerOptions, to_json, to_spec
 from dayfly.errors import DayflyError
 from dayfly.log import logger
@@ -32,6 +33,8 @@ import signal, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 from dayfly import _core
+if sys.argv[2]:
+    _core.confine(sys.argv[2])
 _core.run_worker(sys.argv[1])
 """
 """Orders come over the socket alone: signals are sent to whole groups of processes, and meant for the supervisor."""
@@ -60,12 +63,23 @@ class Published:
 class Worker:
     """A running process; methods may be called from any thread."""
 
-    def __init__(self, options: CoreOptions, keep: Iterable[int], on_end: Callable[["Worker"], None]) -> None:
-        """Start it. `keep`: descriptors that it holds open as long as it lives."""
+    def __init__(
+        self, options: CoreOptions, keep: Iterable[int], policy: Policy | None, on_end: Callable[["Worker"], None]
+    ) -> None:
+        """Start it. `keep`: descriptors that it holds open as long as it lives; `policy`: what it gives up."""
+        # Code that a worker writes would run in the next one.
+        native = {**json.loads(to_json(options)), "reads_code_only": policy is not None}
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, to_json(options)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    _PROGRAM,
+                    json.dumps(native),
+                    json.dumps(asdict(policy)) if policy else "",
+                ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
