@@ -43,7 +43,7 @@ class Sandboxes(Serving):
             connection.close()
         if cause := response.headers.get("Dayfly-Cause"):
             return self._failure(cause)
-        ours = {"date", "content-length", "content-type", "connection"}
+        ours = {"date", "content-length", "content-type", "connection", "dayfly-release"}
         headers_sent = tuple((key, value) for key, value in response.getheaders() if key.lower() not in ours)
         content_type = response.headers.get("Content-Type", "")
         return Answer(response.status, content_type, headers_sent, body, log=self._logged())
