@@ -229,7 +229,7 @@ async def groups(request):
     out = []
 
     async def add(n):
-        await anyio.sleep(0.001 * n)
+        await anyio.sleep(0.02 * n)
         out.append(n)
 
     async with anyio.create_task_group() as group:
