@@ -61,7 +61,7 @@ READS = {
     "supervisor_command": "/proc/{supervisor}/cmdline",
     "supervisor_descriptors": "/proc/{supervisor}/fd",
     "supervisor_key_descriptor": "/proc/{supervisor}/fd/{key_descriptor}",
-    "supervisor_root": "/proc/{supervisor}/root/etc",
+    "supervisor_root": "/proc/{supervisor}/root",
     "supervisor_directory": "/proc/{supervisor}/cwd",
 }
 """What may not be opened."""

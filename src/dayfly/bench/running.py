@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dayfly.config import CONFIG_NAME, Tenant
-from dayfly.core import CoreOptions, NativeCore, ServerOptions
+from dayfly.core import Core, CoreOptions, NativeCore, ServerOptions
 from dayfly.deploy import Workshop, deploy
 from dayfly.errors import ConfigError
 from dayfly.registry import Registry
@@ -98,14 +98,14 @@ def running(
                     directory = source if isinstance(source, Path) else tenant_directory(source, scratch)
                     tenant = Tenant.load(directory)
                     deploy(tenant, directory, workshop=workshop, registry=registry, core=core)
-                with _serving(core, replace(options, port=0)) as url:
+                with serving(core, replace(options, port=0)) as url:
                     yield Running(core, url)
             finally:
                 os.sched_setaffinity(0, before)
 
 
 @contextmanager
-def _serving(core: NativeCore, options: ServerOptions) -> Iterator[str]:
+def serving(core: Core, options: ServerOptions) -> Iterator[str]:
     """Serve in a thread; give the address once it answers."""
     outcome: queue.Queue[str | BaseException] = queue.Queue()
 

@@ -1,7 +1,6 @@
 """A server as `dayfly serve` has it, with a worker and a spare one, and clients that check every answer."""
 
 import json
-import queue
 import subprocess
 import tempfile
 import threading
@@ -10,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
+from dayfly.bench.running import serving
 from dayfly.bench.servers import BINARIES
 from dayfly.config import Tenant
 from dayfly.core import CoreOptions, NativeCore, ServerOptions
@@ -66,26 +67,9 @@ def supervised(watch: Watch | None = None) -> Iterator[Supervised]:
         core = WorkerCore(options, NativeCore(options), keep=[registry.lock], watch=watch)
         server = Supervised(core, registry, Path(name) / NAME)
         server.deploy(0)
-        outcome: queue.Queue[int | BaseException] = queue.Queue()
-
-        def work() -> None:
-            try:
-                core.serve(ServerOptions(port=0), lambda _host, port: outcome.put(port))
-            except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
-                outcome.put(error)
-
-        thread = threading.Thread(target=work, name="data-plane")
-        thread.start()
-        port = outcome.get()
-        if isinstance(port, BaseException):
-            thread.join()
-            raise port
-        server.port = port
-        try:
+        with serving(core, ServerOptions(port=0)) as url:
+            server.port = urlsplit(url).port or 0
             yield server
-        finally:
-            core.stop()
-            thread.join()
 
 
 @dataclass(frozen=True)
