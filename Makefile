@@ -23,7 +23,7 @@ test: check test-rust test-python ## everything that must pass before a commit l
 test-rust: .venv/.built
 	cargo test --release --no-fail-fast $(CRATES)
 
-test-python: .venv/.built
+test-python: .venv/.built bench-servers
 	@tools/install-wrk
 	@tools/install-strace
 	$(BIN)/pytest
