@@ -124,10 +124,10 @@ def test_the_last_words_are_kept(wire: Wire) -> None:
 
 
 def test_an_order_that_is_too_long_is_never_sent(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator hears it, and the channel is as good as before."""
+    """It is our own fault, and the channel is as good as before."""
     channel, theirs, _ = wire
-    monkeypatch.setattr("dayfly.worker.channel.MESSAGE_BYTES_MAX", 100)
-    with pytest.raises(InvalidOption, match="too large"):
+    monkeypatch.setattr("dayfly.worker.channel.ORDER_BYTES_MAX", 100)
+    with pytest.raises(InternalError, match="octets"):
         channel.send("publish", {"tenants": "a" * 100})
     channel.send("stop")
     assert heard(theirs)["order"] == {"stop": {}}

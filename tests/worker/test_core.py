@@ -1,6 +1,7 @@
 """A worker's place is never empty for long, and nobody who asks notices more than the end of a connection."""
 
 import os
+import queue
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dayfly.errors import DamagedRelease, InvalidOption, SystemRefused
+from dayfly.admin.bodies import SECRET_BYTES_MAX
+from dayfly.errors import DamagedRelease, InternalError, InvalidOption, SystemRefused
 from dayfly.worker.core import Watch, _Pulse
+from dayfly.worker.process import Worker
 from tests.conftest import HELLO_WAT
 from tests.worker.conftest import SECONDS, Serve, Served, wait_for_end
 
@@ -141,6 +144,37 @@ def test_a_thread_that_works_on_the_same_thing_for_long_hangs() -> None:
         found.append(pulse.trouble(watch, now))
     hangs = "hangs in I/O thread 0 for 1 s"
     assert found == ["", "", hangs, "", "", hangs]
+
+
+def test_a_tenant_with_the_largest_secrets_is_taken_over(serve: Serve) -> None:
+    """Each octet of them takes six on its way."""
+    secrets = {f"KEY_{number}": "\x01" * SECRET_BYTES_MAX for number in range(200)}
+    with serve() as served:
+        current = served.registry.current("hello")
+        assert current is not None
+        served.core.publish(current.tenant, current.directory, secrets)
+        kill(served)
+        assert served.get() == (200, b"hello")
+
+
+def test_a_worker_that_does_not_reach_the_book_is_killed(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One process fewer, whatever the reason; the next one is tried."""
+    follow, failed = Worker.follow, queue.SimpleQueue[Worker]()
+
+    def fail(worker: Worker, _book: object) -> None:
+        failed.put(worker)
+        monkeypatch.setattr(Worker, "follow", follow)
+        raise InternalError("no room")
+
+    with serve() as served:
+        assert served.core.wait_for_spare(SECONDS)
+        monkeypatch.setattr(Worker, "follow", fail)
+        kill(served)
+        assert served.get() == (200, b"hello")
+        wait_for_end(failed.get(timeout=SECONDS).process.pid)
+    assert "a new worker does not serve: no room" in caplog.text
 
 
 def test_after_the_stop_nothing_is_published(serve: Serve) -> None:

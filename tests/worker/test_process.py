@@ -6,12 +6,17 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dayfly.core import CoreOptions, to_json
+from dayfly.admin.bodies import SECRET_BYTES_MAX
+from dayfly.config import TOML_BYTES_MAX, Tenant
+from dayfly.core import Canary, CoreOptions, to_json
 from dayfly.toolchain.toolchain import code_cache
+from dayfly.worker.channel import ORDER_BYTES_MAX
+from dayfly.worker.process import Published, in_batches
 
 Started = "tuple[subprocess.Popen[bytes], socket.socket]"
 
@@ -45,6 +50,17 @@ def send(ours: socket.socket, number: int, **order: object) -> None:
     """Send one order."""
     octets = json.dumps({"id": number, "order": order}).encode()
     ours.sendall(struct.pack("<I", len(octets)) + octets)
+
+
+def test_tenants_are_published_in_messages_that_fit() -> None:
+    """Many small ones with one; the largest that there can be with one of its own, which fits as well."""
+    secrets = {f"K{number:0254}": "\x01" * SECRET_BYTES_MAX for number in range(200)}
+    tenant, release = Tenant(name="a", hosts=("a.localhost",)), Path("/nowhere")
+    small = Published(tenant, release, {})
+    large = Published(tenant, release, secrets, Canary(release, 1, tenant.limits, secrets))
+    batches = list(in_batches([small] * 500 + [large] + [small] * 500))
+    assert [len(batch) for batch in batches] == [500, 1, 500]
+    assert len(json.dumps(large.to_order())) + TOML_BYTES_MAX < ORDER_BYTES_MAX
 
 
 @pytest.mark.parametrize(

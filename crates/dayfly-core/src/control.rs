@@ -11,9 +11,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Octets of a message. The largest are the log, at most 8 MiB of text of which each octet may take six, and the counters of
-/// all tenants, some 400 octets each.
+/// Octets of a message to the supervisor. The largest are the log, at most 8 MiB of text of which each octet may take six, and
+/// the counters of all tenants, some 400 octets each.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Octets of an order. The largest is one tenant with 200 secrets of 64 KiB and a canary with as many, of which each octet may
+/// take six: 150 MiB, and its hosts.
+pub const ORDER_BYTES_MAX: usize = 256 << 20;
 /// Descriptors that may come with one message, and the kernel's own bound.
 const DESCRIPTORS_MAX: usize = 253;
 /// One read.
@@ -52,7 +55,7 @@ impl Inbox {
         loop {
             if let Some(length) = self.octets.first_chunk::<LENGTH_BYTES>() {
                 let end = LENGTH_BYTES + u32::from_le_bytes(*length) as usize;
-                if end - LENGTH_BYTES > MESSAGE_BYTES_MAX {
+                if end - LENGTH_BYTES > ORDER_BYTES_MAX {
                     return Err(Error::Invalid("a control message is too long".to_owned()));
                 }
                 if self.octets.len() >= end {

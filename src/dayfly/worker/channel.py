@@ -16,13 +16,16 @@ from typing import Any, TypeVar
 
 from dayfly import errors
 from dayfly.core import LogRecord
-from dayfly.errors import DayflyError, InternalError, InvalidOption
+from dayfly.errors import DayflyError, InternalError
 
 PROTOCOL = 1
 """As in `dayfly_core::worker`."""
 
 MESSAGE_BYTES_MAX = 64 << 20
-"""As in `dayfly_core::control`."""
+"""What a worker may say at once, as in `dayfly_core::control`."""
+
+ORDER_BYTES_MAX = 256 << 20
+"""What it may be told at once, as there: one tenant always fits."""
 
 SEND_SECONDS = 10
 """How long a worker may leave a message unread."""
@@ -88,7 +91,7 @@ class Channel:
         check: Callable[[Any], Any] = _nothing,
         descriptors: Sequence[int] = (),
     ) -> "Future[Any]":
-        """Send an order; its answer comes later, at the latest with the worker's end. Raises InvalidOption.
+        """Send an order; its answer comes later, at the latest with the worker's end.
 
         `check` makes of the result what is wanted, and raises ValueError or the like if it cannot be.
         """
@@ -96,8 +99,8 @@ class Channel:
             self._last_id += 1
             number, answer = self._last_id, Future[Any]()
             message = json.dumps({"id": number, "order": {order: dict(parts)}}, ensure_ascii=False).encode()
-            if len(message) > MESSAGE_BYTES_MAX:
-                raise InvalidOption("the tenant's configuration and secrets are too large; make them smaller")
+            if len(message) > ORDER_BYTES_MAX:
+                raise InternalError(f"an order to a worker has {len(message)} octets")
             if self._ended:
                 answer.set_exception(self._gone())
                 return answer

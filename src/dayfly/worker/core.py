@@ -9,8 +9,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,16 @@ class _Leave:
 
 
 _Event = _Gone | _Polled | _Stop | _Leave
+
+
+@contextmanager
+def _killed_else(worker: Worker) -> Iterator[None]:
+    """Kill a worker that did not do what it was to do: nobody will ask it again."""
+    try:
+        yield
+    except BaseException:
+        worker.kill()
+        raise
 
 
 class WorkerCore:
@@ -346,7 +357,8 @@ class WorkerCore:
             try:
                 worker = worker or self._new_worker()
                 self._follow(worker)
-                worker.serve(sockets, options)
+                with _killed_else(worker):
+                    worker.serve(sockets, options)
             except DayflyError as error:
                 logger.error("a new worker does not serve: %s", error)
                 in_a_row += 1
@@ -431,11 +443,8 @@ class WorkerCore:
     def _new_worker(self) -> Worker:
         worker = Worker(self._options, self._keep, self._policy, lambda worker: self._events.put(_Gone(worker)))
         self._started += 1
-        try:
+        with _killed_else(worker):
             worker.wait_ready()
-        except DayflyError:
-            worker.kill()
-            raise
         return worker
 
     def _ready_worker(self) -> Worker:
@@ -445,7 +454,8 @@ class WorkerCore:
 
     def _follow(self, worker: Worker) -> None:
         """Bring a worker to what the book says; a tenant for which that fails is not served by it."""
-        worker.follow(self._published)
+        with _killed_else(worker):
+            worker.follow(self._published)
 
     def _published(self) -> dict[str, Published]:
         with self._changed:

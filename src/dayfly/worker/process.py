@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,8 +25,8 @@ from dayfly.worker.sockets import Sockets
 END_SECONDS = 1
 """How long a process may take from its last word to its end."""
 
-BATCH = 500
-"""Tenants published with one message."""
+BATCH_BYTES = 1 << 20
+"""Of the tenants published with one message; one that is larger has a message of its own."""
 
 _PROGRAM = """
 import signal, sys
@@ -132,8 +132,7 @@ class Worker:
 
     def _publish(self, many: list[Published]) -> dict[str, DayflyError]:
         refused: dict[str, DayflyError] = {}
-        for start in range(0, len(many), BATCH):
-            batch = many[start : start + BATCH]
+        for batch in in_batches(many):
             failed = self.channel.ask("publish", to_refused, {"tenants": [one.to_order() for one in batch]})
             self._known.update({one.tenant.name: one for one in batch if one.tenant.name not in failed})
             refused.update(failed)
@@ -179,6 +178,21 @@ class Predecessor:
             os.kill(self._process, signal.SIGKILL)
         os.waitpid(self._process, 0)
         return self._channel.last_logs
+
+
+def in_batches(many: Iterable[Published]) -> Iterator[list[Published]]:
+    """Cut what is to be published into messages. Octets decide: a tenant has a few hundred, or its secrets."""
+    batch: list[Published] = []
+    octets = 0
+    for one in many:
+        more = len(json.dumps(one.to_order()))  # all of it ASCII, so never less than what is sent
+        if batch and octets + more > BATCH_BYTES:
+            yield batch
+            batch, octets = [], 0
+        batch.append(one)
+        octets += more
+    if batch:
+        yield batch
 
 
 def _unwrapped(answer: "Future[Any]") -> Any:  # noqa: ANN401 - whatever it is
