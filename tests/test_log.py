@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dayfly.core import LogRecord
-from dayfly.log import TenantLogs, logger, to_standard_error
+from dayfly.log import FILES_MAX, TenantLogs, logger, to_standard_error
 
 
 @pytest.fixture
@@ -32,6 +32,26 @@ def test_a_line_stands_in_both_logs(tmp_path: Path, operator_log: pytest.LogCapt
         "text": "red \x1b[31m\u202e\nline",
     }
     assert operator_log.messages == [r"shop error: red \x1b[31m\u202e\nline"]
+
+
+def test_few_log_files_are_open_at_a_time(tmp_path: Path) -> None:
+    """However many tenants log in turn; every line reaches its file."""
+    logs, before = TenantLogs(tmp_path), open_files(tmp_path)
+    names = [f"tenant-{number}" for number in range(FILES_MAX + 10)]
+    for text in ("first", "second"):
+        for name in names:
+            logs.write(LogRecord(1.5, name, "f" * 64, "r1", 1, text))
+    assert open_files(tmp_path) - before == FILES_MAX
+    logs.close()
+    assert open_files(tmp_path) == before
+    assert [[line.text for line in logs.tail(name, 9)] for name in names] == [["first", "second"]] * len(names)
+
+
+def open_files(directory: Path) -> int:
+    """Count the files in a directory that this process has open."""
+    # The descriptor by which the list is read is gone when it is looked at.
+    files = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(file.parent == directory for file in files)
 
 
 def test_no_line_of_the_operators_log_is_obeyed_by_a_terminal(

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
@@ -19,6 +19,9 @@ LOG_BYTES_MAX = 10 << 20
 
 WAITING_LINES_MAX = 1_000
 """Lines that wait for one reader; a slower one misses the oldest."""
+
+FILES_MAX = 64
+"""Files of tenants that are open at a time; the one that was written longest ago is closed."""
 
 TAIL_BYTES_MAX = 1 << 20
 """How far back the end of a log is looked for."""
@@ -116,13 +119,16 @@ class TenantLogs:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._files: dict[str, RotatingFileHandler] = {}
+        self._writing = threading.Lock()
+        self._files: OrderedDict[str, RotatingFileHandler] = OrderedDict()
+        """The one written last comes last."""
         self._subscriptions: list[Subscription] = []
 
     def write(self, record: LogRecord) -> None:
         """Write one line. Control characters of the program never reach the operator's terminal."""
         line = LogLine.of(record)
-        self._file(line.tenant).handle(logging.makeLogRecord({"msg": json.dumps(line.entry)}))
+        with self._writing:
+            self._file(line.tenant).handle(logging.makeLogRecord({"msg": json.dumps(line.entry)}))
         logger.info("%s %s: %s", line.tenant, line.level, printable(line.text))
         with self._lock:
             readers = list(self._subscriptions)
@@ -182,17 +188,20 @@ class TenantLogs:
     def close(self) -> None:
         """Close all files and subscriptions."""
         self.hang_up()
-        for file in self._files.values():
-            file.close()
+        with self._writing:
+            while self._files:
+                self._files.popitem()[1].close()
 
     def _file(self, tenant: str) -> RotatingFileHandler:
-        with self._lock:
-            if tenant not in self._files:
-                path = self._directory / f"{tenant}.log"
-                self._files[tenant] = RotatingFileHandler(
-                    path, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8", delay=True
-                )
-            return self._files[tenant]
+        if tenant not in self._files:
+            if len(self._files) == FILES_MAX:
+                self._files.popitem(last=False)[1].close()
+            path = self._directory / f"{tenant}.log"
+            self._files[tenant] = RotatingFileHandler(
+                path, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8", delay=True
+            )
+        self._files.move_to_end(tenant)
+        return self._files[tenant]
 
 
 def _line_of(tenant: str, octets: bytes) -> LogLine | None:

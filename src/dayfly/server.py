@@ -1,5 +1,6 @@
 """A running server: the core's threads, the log on its way out, and the signals that end it."""
 
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,12 @@ class Sink(Protocol):
 
     def take(self, core: Core) -> bool:
         """Write what waits in a core; tell whether there was anything."""
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process all the descriptors that it may have; also a worker's start takes some."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def serve(

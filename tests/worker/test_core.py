@@ -1,5 +1,6 @@
 """A worker's place is never empty for long, and nobody who asks notices more than the end of a connection."""
 
+import errno
 import os
 import queue
 import signal
@@ -175,6 +176,31 @@ def test_a_worker_that_does_not_reach_the_book_is_killed(
         assert served.get() == (200, b"hello")
         wait_for_end(failed.get(timeout=SECONDS).process.pid)
     assert "a new worker does not serve: no room" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["socket.socketpair", "subprocess.Popen", "threading.Thread.start"])
+def test_a_worker_that_cannot_be_started_is_tried_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    """When the system has something to spare; the server goes on, and so do those who keep a spare one."""
+    errors = [RuntimeError("can't start new thread")] if "Thread" in what else [OSError(errno.EMFILE, "no more")] * 3
+
+    def refuse(*_words: object, **_parts: object) -> None:
+        error = errors.pop()
+        if not errors:
+            monkeypatch.undo()
+        raise error
+
+    with serve(Watch(backoff=(1, 0.01, 0.02))) as served:
+        spare = served.core._spare if served.core.wait_for_spare(SECONDS) else None  # noqa: SLF001
+        assert spare is not None
+        monkeypatch.setattr(what, refuse)
+        os.kill(spare.process.pid, signal.SIGKILL)
+        while errors:
+            assert served.get() == (200, b"hello")
+        kill(served)
+        assert served.get() == (200, b"hello")
+    assert "no spare worker: cannot start a worker: " in caplog.text
 
 
 def test_after_the_stop_nothing_is_published(serve: Serve) -> None:

@@ -86,6 +86,7 @@ def serve_command(
     runs is deployed or taken away; a failure leaves the release before.
     """
     log.to_standard_error()
+    server.raise_descriptor_limit()
     options = ServerOptions(
         host=host,
         port=port,

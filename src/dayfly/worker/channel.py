@@ -65,6 +65,7 @@ class Channel:
     """One end of the sockets; methods may be called from any thread."""
 
     def __init__(self, control: socket.socket, on_end: Callable[[], None]) -> None:
+        """`control` is closed at the end. Raises RuntimeError, with it closed, if there can be no further thread."""
         self.hello: Future[str] = Future()
         """The worker's version, once it is ready for orders."""
         self.last_logs: list[LogRecord] = []
@@ -81,7 +82,11 @@ class Channel:
         self._last_id = 0
         self._ended = False
         self._thread = threading.Thread(target=self._listen, name="worker-control", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            control.close()
+            raise
 
     def send(
         self,

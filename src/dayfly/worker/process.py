@@ -16,7 +16,7 @@ from typing import Any
 from dayfly.config import Tenant
 from dayfly.confinement import Policy
 from dayfly.core import Canary, CoreOptions, LogRecord, ServerOptions, to_json, to_spec
-from dayfly.errors import DayflyError
+from dayfly.errors import DayflyError, SystemRefused
 from dayfly.log import logger
 from dayfly.worker.channel import Channel, WorkerGone, to_refused
 from dayfly.worker.estate import Estate
@@ -66,31 +66,32 @@ class Worker:
     def __init__(
         self, options: CoreOptions, keep: Iterable[int], policy: Policy | None, on_end: Callable[["Worker"], None]
     ) -> None:
-        """Start it. `keep`: descriptors that it holds open as long as it lives; `policy`: what it gives up."""
+        """Start it. `keep`: descriptors that it holds open as long as it lives; `policy`: what it gives up.
+
+        Raises SystemRefused.
+        """
         # Code that a worker writes would run in the next one.
         native = {**json.loads(to_json(options)), "reads_code_only": policy is not None}
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-c",
-                    _PROGRAM,
-                    json.dumps(native),
-                    json.dumps(asdict(policy)) if policy else "",
-                ],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
-                pass_fds=tuple(keep),
-                start_new_session=True,
-            )
+        words = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(native), json.dumps(asdict(policy)) if policy else ""]
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            with theirs:
+                # First: where no process comes of it, the channel ends as if one had.
+                self.channel = Channel(ours, lambda: on_end(self))
+                self.process = subprocess.Popen(
+                    words,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    env={name: value for name, value in os.environ.items() if name in _ENVIRONMENT},
+                    pass_fds=tuple(keep),
+                    start_new_session=True,
+                )
+        except (OSError, RuntimeError) as error:  # of descriptors, processes or threads there are no more
+            raise SystemRefused(f"cannot start a worker: {error}") from None
         self._known: dict[str, Published] = {}
         self.refused: dict[str, DayflyError] = {}
         """Tenants that are in the book and that this worker cannot serve."""
         self._turn = threading.Lock()
-        self.channel = Channel(ours, lambda: on_end(self))
 
     def wait_ready(self) -> None:
         """Wait until it takes orders. Raises what it could not start for."""
