@@ -5,12 +5,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from dayfly.core import LogRecord
 from dayfly.errors import DamagedRelease, InternalError, InvalidOption
-from dayfly.worker.channel import Channel, WorkerGone, to_polled, to_records
+from dayfly.worker.channel import Channel, WorkerGone, to_polled, to_records, to_stats
 
 Wire = tuple[Channel, socket.socket, threading.Event]
 RECORD = {"time_s": 1.5, "tenant": "a", "release": "0f", "request_id": "r", "level": 1, "text": "hi"}
@@ -160,3 +161,10 @@ def test_a_look_that_shows_nothing_is_refused(polled: dict[str, object]) -> None
     read: Callable[[dict[str, object]], object] = to_polled
     with pytest.raises((ValueError, KeyError)):
         read(polled)
+
+
+@pytest.mark.parametrize("stats", [[], {}, {"log_dropped": "1"}])
+def test_counters_that_are_none_are_refused(stats: Any) -> None:
+    """As well."""
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        to_stats(stats)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dayfly.admin.bodies import SECRET_BYTES_MAX
+from dayfly.core import LogRecord
 from dayfly.errors import DamagedRelease, InternalError, InvalidOption, SystemRefused
-from dayfly.worker.core import Watch, _Pulse
+from dayfly.worker.core import Watch, _Log, _Pulse
 from dayfly.worker.process import Worker
 from tests.conftest import HELLO_WAT
 from tests.worker.conftest import SECONDS, Serve, Served, wait_for_end
@@ -201,6 +202,18 @@ def test_a_worker_that_cannot_be_started_is_tried_again(
         kill(served)
         assert served.get() == (200, b"hello")
     assert "no spare worker: cannot start a worker: " in caplog.text
+
+
+def test_what_is_logged_beyond_what_may_wait_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Octets decide, whatever a line is made of; the oldest lines stay, in order."""
+    monkeypatch.setattr("dayfly.worker.core.LOG_BYTES_MAX", 5 << 20)
+    log, large = _Log(), "a" * (1 << 20)
+    for number in range(10):
+        log.put([LogRecord(number, "hello", "0f", *words) for words in (("r", 1, large), (large, 1, "r"))])
+    assert [record.time_s for record in log.take()] == [0, 0, 1, 1]
+    assert log.dropped == 16
+    log.put([LogRecord(0, "hello", "0f", "r", 1, "later")])
+    assert [record.text for record in log.take()] == ["later"]
 
 
 def test_after_the_stop_nothing_is_published(serve: Serve) -> None:

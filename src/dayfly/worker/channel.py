@@ -238,8 +238,8 @@ def to_refused(answers: list[dict[str, Any]]) -> dict[str, DayflyError]:
     return {str(answer["name"]): to_error(answer["error"]) for answer in answers}
 
 
-def to_table(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a table; raises ValueError if it is none."""
-    if not isinstance(result, dict):
+def to_stats(result: dict[str, Any]) -> dict[str, Any]:
+    """Return counters; raises ValueError or the like if they are none."""
+    if not isinstance(result["log_dropped"], int):
         raise ValueError  # noqa: TRY004 - as with everything that a worker says
     return result

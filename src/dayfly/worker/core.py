@@ -8,12 +8,12 @@ import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import getsizeof
 from typing import Any
 
 from dayfly.config import Limits, SampleRequest, Tenant
@@ -21,13 +21,13 @@ from dayfly.confinement import Policy
 from dayfly.core import NO_SECRETS, Canary, CoreOptions, Freezers, LogRecord, Rehearsed, ServerOptions, Snapshot
 from dayfly.errors import DayflyError, InternalError, InvalidOption, SystemRefused
 from dayfly.log import logger
-from dayfly.worker.channel import WorkerGone, to_polled, to_table
+from dayfly.worker.channel import WorkerGone, to_polled, to_stats
 from dayfly.worker.estate import Estate
 from dayfly.worker.process import Predecessor, Published, Worker
 from dayfly.worker.sockets import Sockets
 
-LOGS_MAX = 100_000
-"""Log lines that may wait here; beyond it the oldest go."""
+LOG_BYTES_MAX = 64 << 20
+"""Log lines that may wait here, as they lie in memory: eight times the text that waits in a worker."""
 
 ATTEMPTS = 3
 """Workers that may end over one order before it is taken for the reason."""
@@ -84,6 +84,33 @@ class _Pulse:
             if now - since > watch.stuck and looks >= watch.looks:
                 return f"hangs in I/O thread {thread} for {watch.stuck:g} s"
         return ""
+
+
+class _Log:
+    """What was logged and not taken yet: so much, and what comes beyond it is dropped and counted."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._lock = threading.Lock()
+        self._records: list[LogRecord] = []
+        self._octets = 0
+
+    def put(self, records: list[LogRecord]) -> None:
+        """Add what a worker has logged."""
+        with self._lock:
+            for record in records:
+                octets = sum(map(getsizeof, (record, vars(record), *vars(record).values())))
+                if self._octets + octets > LOG_BYTES_MAX:
+                    self.dropped += 1
+                else:
+                    self._octets += octets
+                    self._records.append(record)
+
+    def take(self) -> list[LogRecord]:
+        """Take all."""
+        with self._lock:
+            records, self._records, self._octets = self._records, [], 0
+            return records
 
 
 @dataclass(frozen=True)
@@ -155,7 +182,7 @@ class WorkerCore:
         self._stopping = False
         self._wake_spare = threading.Event()
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self._logs: deque[LogRecord] = deque(maxlen=LOGS_MAX)
+        self._log = _Log()
         self._started = 0
 
     @property
@@ -210,14 +237,12 @@ class WorkerCore:
 
     def stats(self) -> dict[str, Any]:  # noqa: D102
         stats: dict[str, Any] = {}
-        self._order(lambda worker: stats.update(worker.channel.ask("stats", to_table)))
-        return {**stats, "workers_started": self._started}
+        self._order(lambda worker: stats.update(worker.channel.ask("stats", to_stats)))
+        dropped = stats["log_dropped"] + self._log.dropped
+        return {**stats, "log_dropped": dropped, "workers_started": self._started}
 
     def logs(self) -> list[LogRecord]:  # noqa: D102
-        taken = []
-        while self._logs:
-            taken.append(self._logs.popleft())
-        return taken
+        return self._log.take()
 
     def stop(self) -> None:  # noqa: D102
         self._events.put(_Stop())
@@ -283,7 +308,7 @@ class WorkerCore:
                 spares.join()
 
     def _finish(self, predecessor: Predecessor) -> None:
-        self._logs.extend(self._own(predecessor.finish(self._watch.drain)))
+        self._log.put(self._own(predecessor.finish(self._watch.drain)))
 
     def _end(self, sockets: Sockets) -> None:
         with self._changed:
@@ -327,7 +352,7 @@ class WorkerCore:
                 self._leaving = False
                 return None
             if isinstance(event, _Gone) and event.worker is worker:
-                self._logs.extend(self._own(worker.channel.last_logs))
+                self._log.put(self._own(worker.channel.last_logs))
                 return worker.how_it_ended()
             if isinstance(event, _Leave):
                 self._leaving = True
@@ -336,7 +361,7 @@ class WorkerCore:
             elif isinstance(event, _Polled) and event.worker is worker:
                 pulse.asked = None
                 pulse.take(event.beats, now)
-                self._logs.extend(self._own(event.records))
+                self._log.put(self._own(event.records))
                 wait = self._watch.poll[0] if event.records else min(wait * 2, longest)
             elif event is None and pulse.asked is None and not self._leaving:
                 pulse.asked = now
@@ -406,7 +431,7 @@ class WorkerCore:
         while (left := end - time.monotonic()) > 0:
             event = self._next_event(min(left, self._watch.poll[1]))
             if isinstance(event, _Gone) and event.worker is worker:
-                self._logs.extend(self._own(worker.channel.last_logs))
+                self._log.put(self._own(worker.channel.last_logs))
                 ended = worker.how_it_ended()
                 if worker.process.returncode:
                     logger.error("worker process %d %s", worker.process.pid, ended)
@@ -415,7 +440,7 @@ class WorkerCore:
                 worker.channel.send("stop")
                 end = min(end, time.monotonic() + self._watch.silent)
             elif isinstance(event, _Polled):
-                self._logs.extend(self._own(event.records))
+                self._log.put(self._own(event.records))
             elif event is None:
                 self._poll(worker)
         logger.error("worker process %d does not end; it is killed", worker.process.pid)
