@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -112,6 +113,25 @@ def test_a_worker_that_is_gone_answers_nothing(wire: Wire) -> None:
     theirs.shutdown(socket.SHUT_RDWR)
     assert ended.wait(30)
     assert isinstance(answer.exception(30), WorkerGone)
+
+
+def test_an_answer_may_take_long_as_long_as_there_are_signs_of_life(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that gives none is left, so that nobody waits for it."""
+    channel, theirs, ended = wire
+    monkeypatch.setattr("dayfly.worker.channel.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("dayfly.worker.channel.SILENT_SECONDS", 0.5)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(channel.ask, "publish", str)
+        assert heard(theirs)["order"] == {"publish": {}}
+        for _ in range(3):
+            sign = heard(theirs)
+            assert sign["order"] == {"stats": {}}
+            assert not answer.done()
+            say(theirs, {"done": {"id": sign["id"], "result": {"log_dropped": 0}}})
+        assert isinstance(answer.exception(30), WorkerGone)
+    assert ended.wait(30)
 
 
 def test_the_last_words_are_kept(wire: Wire) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from dayfly.admin.bodies import SECRET_BYTES_MAX
-from dayfly.core import LogRecord
+from dayfly.core import CoreOptions, LogRecord, NativeCore
 from dayfly.errors import DamagedRelease, InternalError, InvalidOption, SystemRefused
+from dayfly.toolchain.toolchain import code_cache
+from dayfly.worker import WorkerCore
 from dayfly.worker.core import Watch, _Log, _Pulse
 from dayfly.worker.process import Worker
 from tests.conftest import HELLO_WAT
@@ -123,6 +125,31 @@ def test_a_killed_spare_is_replaced(serve: Serve, caplog: pytest.LogCaptureFixtu
         assert served.core.wait_for_spare(SECONDS)
         assert served.process == serving
     assert "spare worker process" in caplog.text
+
+
+def test_a_spare_that_stands_still_takes_nobodys_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not take over when it should, and another one does."""
+    monkeypatch.setattr("dayfly.worker.channel.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("dayfly.worker.channel.SILENT_SECONDS", 1.0)
+    with serve() as served:
+        assert served.core.wait_for_spare(SECONDS)
+        stopped = served.core._spare  # noqa: SLF001 - nobody else needs to know which
+        assert stopped is not None
+        os.kill(stopped.process.pid, signal.SIGSTOP)
+        kill(served)
+        assert served.get() == (200, b"hello")
+        wait_for_end(stopped.process.pid)
+        assert served.process != stopped.process.pid
+
+
+def test_a_worker_that_does_not_start_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it for ever."""
+    monkeypatch.setattr("dayfly.worker.process.START_SECONDS", 0.1)
+    monkeypatch.setattr("dayfly.worker.process._PROGRAM", "import signal; signal.pause()")
+    options = CoreOptions(code_cache=code_cache())
+    core = WorkerCore(options, NativeCore(options))
+    with pytest.raises(InternalError, match=r"takes no orders after 0\.1 s"):
+        core.stats()
 
 
 def test_a_worker_that_stands_still_is_ended_and_replaced(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,8 +14,10 @@ use crate::core::{Core, CoreOptions, ServerOptions, TenantSpec};
 use crate::crew::spawn;
 use crate::error::Error;
 use crate::log::LogRecord;
+use crate::overflow::panic_message;
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel as queue, sync_channel};
@@ -235,7 +237,7 @@ impl Publisher {
                 Order::Retire { names } => {
                     // One that is not there need not be taken away.
                     for name in &names {
-                        self.core.retire(name).unwrap_or_default();
+                        guarded(|| self.core.retire(name)).unwrap_or_default();
                     }
                     Vec::new()
                 }
@@ -248,7 +250,24 @@ impl Publisher {
     }
 
     fn publish(&self, one: &Publication) -> Option<Refused> {
-        let error = self.core.publish(&one.tenant, &one.release).err()?;
+        let error = guarded(|| self.core.publish(&one.tenant, &one.release)).err()?;
         Some(Refused { name: one.tenant.name.clone(), error: (&error).into() })
+    }
+}
+
+/// Does something for one tenant. A bug of ours that shows there is an error for that one: the supervisor waits for an answer.
+fn guarded<T>(act: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let caught = catch_unwind(AssertUnwindSafe(act));
+    caught.unwrap_or_else(|panic| Err(Error::Internal(panic_message(&*panic).to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_over_one_tenant_is_an_error_and_no_silence() {
+        assert!(matches!(guarded::<()>(|| panic!("a bug")), Err(Error::Internal(_))));
+        assert_eq!(guarded(|| Ok(1)).ok(), Some(1));
     }
 }

@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -29,6 +29,12 @@ ORDER_BYTES_MAX = 256 << 20
 
 SEND_SECONDS = 10
 """How long a worker may leave a message unread."""
+
+LOOK_SECONDS = 1.0
+"""How long an answer may take before the worker is asked for a sign of life, and then again."""
+
+SILENT_SECONDS = 5.0
+"""How long it may take to give one."""
 
 _LENGTH = struct.Struct("<I")
 _RECEIVE_BYTES = 1 << 18
@@ -119,8 +125,21 @@ class Channel:
 
     def ask(self, order: str, check: Callable[[Any], _T], parts: Mapping[str, object] = _NO_PARTS) -> _T:
         """Send an order and wait for its answer. Raises WorkerGone, or what the worker says."""
-        result: _T = self.send(order, parts, check=check).result()
+        result: _T = self.wait(self.send(order, parts, check=check))
         return result
+
+    def wait(self, answer: "Future[_T]") -> _T:
+        """Wait for an answer as long as the worker, which may work on it for long, gives signs of life.
+
+        One that gives none is left. Raises WorkerGone, or what the worker says.
+        """
+        while True:
+            try:
+                return answer.result(LOOK_SECONDS)
+            except TimeoutError:
+                sign = self.send("stats", check=to_stats)
+                if not wait([answer, sign], SILENT_SECONDS, FIRST_COMPLETED).done:
+                    self.end()
 
     def leave(self) -> int:
         """Give up the socket, open as it is; nothing must be on its way in either direction."""

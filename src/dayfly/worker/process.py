@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from dayfly.config import Tenant
 from dayfly.confinement import Policy
 from dayfly.core import Canary, CoreOptions, LogRecord, ServerOptions, to_json, to_spec
-from dayfly.errors import DayflyError, SystemRefused
+from dayfly.errors import DayflyError, InternalError, SystemRefused
 from dayfly.log import logger
 from dayfly.worker.channel import Channel, WorkerGone, to_refused
 from dayfly.worker.estate import Estate
@@ -24,6 +24,9 @@ from dayfly.worker.sockets import Sockets
 
 END_SECONDS = 1
 """How long a process may take from its last word to its end."""
+
+START_SECONDS = 60.0
+"""How long a worker may take until it takes orders."""
 
 BATCH_BYTES = 1 << 20
 """Of the tenants published with one message; one that is larger has a message of its own."""
@@ -94,8 +97,10 @@ class Worker:
         self._turn = threading.Lock()
 
     def wait_ready(self) -> None:
-        """Wait until it takes orders. Raises what it could not start for."""
-        _unwrapped(self.channel.hello)
+        """Wait until it takes orders. Raises what it could not start for, or InternalError."""
+        if not wait([self.channel.hello], START_SECONDS).done:
+            raise InternalError(f"it takes no orders after {START_SECONDS:g} s")
+        self._wait(self.channel.hello)
 
     def publish(self, one: Published) -> None:
         """Publish one release. Raises what the worker says, or WorkerGone."""
@@ -141,9 +146,15 @@ class Worker:
 
     def serve(self, sockets: Sockets, options: ServerOptions) -> None:
         """Have it serve; returns once it does. Raises what the worker says."""
-        _unwrapped(
-            self.channel.send("serve", {"options": json.loads(to_json(options))}, descriptors=sockets.descriptors)
-        )
+        order = {"options": json.loads(to_json(options))}
+        self._wait(self.channel.send("serve", order, descriptors=sockets.descriptors))
+
+    def _wait(self, answer: "Future[Any]") -> None:
+        """Wait for an answer. Raises what the worker said last, rather than that it is gone."""
+        try:
+            self.channel.wait(answer)
+        except WorkerGone as gone:
+            raise gone.reason or gone from None
 
     def kill(self) -> None:
         """End it at once, and wait until it is gone."""
@@ -194,12 +205,3 @@ def in_batches(many: Iterable[Published]) -> Iterator[list[Published]]:
         octets += more
     if batch:
         yield batch
-
-
-def _unwrapped(answer: "Future[Any]") -> Any:  # noqa: ANN401 - whatever it is
-    try:
-        return answer.result()
-    except WorkerGone as gone:
-        if gone.reason is None:
-            raise
-        raise gone.reason from None
