@@ -36,6 +36,24 @@ def kill(served: Served) -> int:
     return process
 
 
+def spare_of(served: Served) -> Worker:
+    """Wait until a spare is ready, and return it."""
+    assert served.core.wait_for_spare(SECONDS)
+    spare = served.core._spare  # noqa: SLF001 - nobody else needs to know which
+    assert spare is not None
+    return spare
+
+
+def new_spare(served: Served) -> Worker:
+    """Kill the spare, and return the next one."""
+    spare = spare_of(served)
+    spare.process.kill()
+    wait_for_end(spare.process.pid)
+    while (now := spare_of(served)) is spare:
+        served.get()
+    return now
+
+
 def test_a_killed_worker_is_replaced_on_the_same_sockets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """By its spare, which has all that was published; the log says so."""
     with serve() as served:
@@ -114,15 +132,8 @@ def test_workers_that_end_one_after_the_other_are_replaced_more_slowly(
 def test_a_killed_spare_is_replaced(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody else is concerned."""
     with serve() as served:
-        assert served.core.wait_for_spare(SECONDS)
-        spare = served.core._spare  # noqa: SLF001 - nobody else needs to know which
-        assert spare is not None
         serving = served.process
-        spare.process.kill()
-        wait_for_end(spare.process.pid)
-        while served.core._spare is spare:  # noqa: SLF001
-            served.get()
-        assert served.core.wait_for_spare(SECONDS)
+        new_spare(served)
         assert served.process == serving
     assert "spare worker process" in caplog.text
 
@@ -132,14 +143,27 @@ def test_a_spare_that_stands_still_takes_nobodys_time(serve: Serve, monkeypatch:
     monkeypatch.setattr("dayfly.worker.channel.LOOK_SECONDS", 0.1)
     monkeypatch.setattr("dayfly.worker.channel.SILENT_SECONDS", 1.0)
     with serve() as served:
-        assert served.core.wait_for_spare(SECONDS)
-        stopped = served.core._spare  # noqa: SLF001 - nobody else needs to know which
-        assert stopped is not None
+        stopped = spare_of(served)
         os.kill(stopped.process.pid, signal.SIGSTOP)
         kill(served)
         assert served.get() == (200, b"hello")
         wait_for_end(stopped.process.pid)
         assert served.process != stopped.process.pid
+
+
+def test_a_tenant_that_a_spare_could_not_serve_is_tried_again(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """When it takes over: what was wrong may be right by then."""
+    with serve() as served:
+        current = served.registry.current("hello")
+        assert current is not None
+        away = current.directory.rename(current.directory.with_name("away"))
+        spare = new_spare(served)
+        assert isinstance(spare.refused["hello"], DamagedRelease)
+        away.rename(current.directory)
+        kill(served)
+        assert served.get() == (200, b"hello")
+        assert served.process == spare.process.pid
+    assert "nothing answers" not in caplog.text
 
 
 def test_a_worker_that_does_not_start_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,8 +244,7 @@ def test_a_worker_that_cannot_be_started_is_tried_again(
         raise error
 
     with serve(Watch(backoff=(1, 0.01, 0.02))) as served:
-        spare = served.core._spare if served.core.wait_for_spare(SECONDS) else None  # noqa: SLF001
-        assert spare is not None
+        spare = spare_of(served)
         monkeypatch.setattr(what, refuse)
         os.kill(spare.process.pid, signal.SIGKILL)
         while errors:

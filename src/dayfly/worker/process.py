@@ -93,7 +93,7 @@ class Worker:
             raise SystemRefused(f"cannot start a worker: {error}") from None
         self._known: dict[str, Published] = {}
         self.refused: dict[str, DayflyError] = {}
-        """Tenants that are in the book and that this worker cannot serve."""
+        """Tenants that are in the book and that this worker could not serve when it followed that last."""
         self._turn = threading.Lock()
 
     def wait_ready(self) -> None:
@@ -124,11 +124,11 @@ class Worker:
             if extra := [name for name in self._known if name not in wanted]:
                 self._retire(extra)
             missing = [one for name, one in wanted.items() if self._known.get(name) is not one]
-            if self._publish(missing):
+            self.refused = self._publish(missing)
+            if self.refused:
                 # A host may have gone from one to another by way of a third state, which this worker has not seen.
                 self._retire([one.tenant.name for one in missing])
-                self.refused.update(self._publish(missing))
-                self._known.update({one.tenant.name: one for one in missing})
+                self.refused = self._publish(missing)
 
     def _retire(self, names: list[str]) -> None:
         self.channel.ask("retire", to_refused, {"names": names})
