@@ -79,6 +79,21 @@ def test_a_spare_follows_what_is_published(serve: Serve, make_tenant: MakeTenant
         assert served.get("gone")[0] == 404
 
 
+def test_a_spare_that_has_taken_over_follows_no_more(serve: Serve, make_tenant: MakeTenant) -> None:
+    """Whoever lets it follow late, from a book that lacks the last publish, does not undo that."""
+    with serve() as served:
+        spare, core = spare_of(served), served.core
+        kill(served)
+        served.deploy(make_tenant("other", saying("first")))
+        assert served.process == spare.process.pid
+        before = core._book["other"]  # noqa: SLF001 - a moment that nobody can wait for
+        served.deploy(make_tenant("other", saying("later")))
+        after, core._book["other"] = core._book["other"], before  # noqa: SLF001
+        core._follow_as_spare(spare)  # noqa: SLF001
+        core._book["other"] = after  # noqa: SLF001
+        assert served.get("other") == (200, b"later")
+
+
 def test_a_host_that_went_from_one_tenant_to_another_is_found(serve: Serve, make_tenant: MakeTenant) -> None:
     """Also by a spare that has seen neither publish."""
     toml = 'tier = "wasm"\nhosts = ["{}.localhost"]\n'

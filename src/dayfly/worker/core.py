@@ -482,6 +482,11 @@ class WorkerCore:
         with _killed_else(worker):
             worker.follow(self._published)
 
+    def _follow_as_spare(self, worker: Worker) -> None:
+        """Do so unless it has taken over: a publish may be at that worker already and not yet in the book."""
+        with _killed_else(worker):
+            worker.follow(lambda: self._published() if self._spare is worker else None)
+
     def _published(self) -> dict[str, Published]:
         with self._changed:
             return dict(self._book)
@@ -507,7 +512,7 @@ class WorkerCore:
         with self._changed:
             spare = self._spare
         if spare:
-            self._follow(spare)
+            self._follow_as_spare(spare)
             return
         spare = self._ready_worker()
         with self._changed:

@@ -117,10 +117,15 @@ class Worker:
         with self._turn:
             self._retire([name])
 
-    def follow(self, book: Callable[[], dict[str, Published]]) -> None:
-        """Publish what the book has and this worker has not, and the other way round; `refused` has what cannot be."""
+    def follow(self, book: Callable[[], dict[str, Published] | None]) -> None:
+        """Publish what the book has and this worker has not, and the other way round; `refused` has what cannot be.
+
+        None: it is not to follow the book any more. `book` is read when nobody else can give this worker orders.
+        """
         with self._turn:
             wanted = book()
+            if wanted is None:
+                return
             if extra := [name for name in self._known if name not in wanted]:
                 self._retire(extra)
             missing = [one for name, one in wanted.items() if self._known.get(name) is not one]
