@@ -1,6 +1,7 @@
 """Secrets: sealed under one key, and worth nothing without it."""
 
 import base64
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,25 @@ def test_the_first_secret_makes_the_key(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert len(base64.b64decode((tmp_path / "key").read_bytes())) == 32
     assert str(Key.find(tmp_path)) == "Key()"
+
+
+def test_two_first_secrets_at_once_are_sealed_with_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one that stands in the data directory: both open after a restart."""
+    make = Key.make
+
+    def make_while_another_comes(directory: Path, scratch: Path) -> Key:
+        if other.ident is None:
+            other.start()
+            other.join(0.2)  # not to the end: it waits for this one, and finds its key
+        return make(directory, scratch)
+
+    monkeypatch.setattr(Key, "make", make_while_another_comes)
+    with Registry.open(tmp_path) as registry:
+        other = threading.Thread(target=registry.set_secret, args=("hello", "B", "B"))
+        registry.set_secret("hello", "A", "A")
+        other.join()
+    with Registry.open(tmp_path) as registry:
+        assert registry.secrets("hello") == {"A": "A", "B": "B"}
 
 
 def test_the_key_may_stand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

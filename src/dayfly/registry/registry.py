@@ -462,14 +462,12 @@ class Registry:
 
         Durable when this returns. Raises Conflict, NotFound if there is none to be removed, or RegistryError.
         """
-        with _refusals(self.directory):
-            key = self._key_to_seal_with() if value is not None else None
-        with self._write() as tenants:
+        with _refusals(self.directory), self._write() as tenants:
             tenants.enter(name, expected_revision)
             mine = (secrets.c.tenant == name) & (secrets.c.variable == variable)
             removed = tenants.connection.execute(delete(secrets).where(mine)).rowcount
-            if key is not None and value is not None:
-                sealed = key.seal(name, variable, value)
+            if value is not None:
+                sealed = self._key_to_seal_with(tenants.connection).seal(name, variable, value)
                 tenants.connection.execute(insert(secrets), [{"tenant": name, "variable": variable, "sealed": sealed}])
             elif not removed:
                 raise NotFound(
@@ -698,13 +696,12 @@ class Registry:
             )
         return self._key
 
-    def _key_to_seal_with(self) -> Key:
-        """Return the key; the first secret makes one."""
-        if self._key is None:
-            self._key = Key.find(self.directory) or Key.make(self.directory, self.scratch)
-        with self._database.write() as connection:
-            _check_fingerprint(connection, self._key)
-        return self._key
+    def _key_to_seal_with(self, connection: Connection) -> Key:
+        """Return the key; the first secret makes one. In a writing transaction, so that no two make each its own."""
+        key = self._key or Key.find(self.directory) or Key.make(self.directory, self.scratch)
+        _check_fingerprint(connection, key)
+        self._key = key
+        return key
 
     def _check_key(self) -> None:
         """Refuse a start that would serve tenants without their secrets. Raises RegistryError."""
@@ -717,7 +714,6 @@ class Registry:
         """Take over what version 0.1.0 kept in files, all at once; then delete those."""
         done: list[Path] = []
         values = [found for found in old.secrets(self.directory) if found.values]
-        key = self._key_to_seal_with() if values else None
         with self._write() as tenants:
             for record in old.releases(self.directory):
                 try:
@@ -727,8 +723,7 @@ class Registry:
                 else:
                     done.append(record.file)
             for found in values:
-                assert key is not None  # noqa: S101 - as there are values
-                self._take_over_secrets(tenants, found, key)
+                self._take_over_secrets(tenants, found, self._key_to_seal_with(tenants.connection))
                 done.append(found.file)
         old.forget(self.directory, done)
         if done:
