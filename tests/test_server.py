@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,36 @@ def test_an_error_of_the_core_reaches_the_caller(tmp_path: Path, monkeypatch: py
     with pytest.raises(AddressInUse):
         serve(core, ServerOptions(), TenantLogs(tmp_path), lambda _host, _port: None)
     assert threading.active_count() <= threads
+
+
+def test_what_has_begun_is_finished_before_the_core_stops(tmp_path: Path) -> None:
+    """A second signal does not wait for that."""
+    core, order = FakeCore(), list[str]()
+
+    def finish() -> None:
+        order.append("finished")
+        core.waiting_logs.append(LogRecord(0.0, "hello", "f" * 64, "r1", 1, "last words"))
+
+    with closing(TenantLogs(tmp_path)) as logs:
+        serve(core, ServerOptions(), logs, lambda *_: os.kill(os.getpid(), signal.SIGTERM), finish=finish)
+    assert order == ["finished"]
+    assert "last words" in (tmp_path / "hello.log").read_text(encoding="utf-8")
+
+    core, ended, go_on = FakeCore(), threading.Event(), threading.Event()
+
+    def finish_never() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert go_on.wait(30)
+        ended.set()
+
+    serve(
+        core,
+        ServerOptions(),
+        TenantLogs(tmp_path),
+        lambda *_: os.kill(os.getpid(), signal.SIGTERM),
+        finish=finish_never,
+    )
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(30)
+    assert core.stops == 1

@@ -15,6 +15,8 @@
     ├── NotFound            no such tenant, release, secret or token
     ├── Conflict            somebody else was faster, or the tenant is not in the state for it
     ├── QuotaExceeded       a tenant, or all together, would take too much of the disk
+    ├── Overload            too many want the same at once
+    ├── Leaving             the server is about to stop
     ├── BadToken            a token cannot be made as asked for, or is not accepted
     ├── ArchiveRefused      an uploaded archive is not one of regular files
     ├── ServerUnreachable   no server answers a client command
@@ -160,6 +162,18 @@ class QuotaExceeded(DayflyError):
     """A release does not fit into the tenant's share of the disk, or that of all; says how much there is."""
 
     kind = "quota"
+
+
+class Overload(DayflyError):
+    """Too many want the same at once; nothing was changed, and it may be asked for again in a moment."""
+
+    kind = "overload"
+
+
+class Leaving(DayflyError):
+    """The server is about to stop, and begins nothing new."""
+
+    kind = "not_ready"
 
 
 class BadToken(DayflyError):

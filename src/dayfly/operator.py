@@ -14,11 +14,14 @@ from typing import Any
 from dayfly.config import CONFIG_NAME, Limits, Tenant, Tier
 from dayfly.core import Core
 from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, resume
-from dayfly.errors import ConfigError, Conflict, DayflyError, RegistryError
+from dayfly.errors import ConfigError, Conflict, DayflyError, Leaving, RegistryError
 from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
 from dayfly.registry import Actor, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
 from dayfly.toolchain import Source
 from dayfly.watch import Report
+
+FINISH_SECONDS = 10.0
+"""How long changes that have begun may take when the server is about to stop."""
 
 SOURCE = "source.tar"
 """The file of a release that holds what it was made from."""
@@ -98,8 +101,9 @@ class Operator:
         self._workshop = workshop
         self._core = core
         self._logs = logs
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         self._turns: dict[str, _Turn] = {}
+        self._is_leaving = False
         self._is_ready = False
         self._failures: dict[str, str] = {}
         self._watched: Callable[[], list[Report]] = list
@@ -324,23 +328,41 @@ class Operator:
         self._is_ready = False
         self._logs.hang_up()
 
+    def finish(self, seconds: float = FINISH_SECONDS) -> None:
+        """Have what was begun recorded and published while the core still serves, and let nothing else begin.
+
+        What takes longer is not recorded. Blocks; to be called before the core stops.
+        """
+        self.hang_up()
+        with self._guard:
+            self._is_leaving = True
+            self._guard.wait_for(lambda: not self._turns, seconds)
+        self._registry.end_writing()
+
     # How
 
     @contextmanager
     def _turn(self, name: str) -> Iterator[None]:
         """Change one tenant; who else wants to must wait, so that what is published last is what was recorded last."""
         with self._guard:
+            self._check_stays()
             turn = self._turns.setdefault(name, _Turn())
             turn.wanted += 1
         try:
             # What serves now stays whole until its successor is published.
             with turn.lock, self._registry.deploying():
+                self._check_stays()
                 yield
         finally:
             with self._guard:
                 turn.wanted -= 1
                 if not turn.wanted:
                     del self._turns[name]
+                    self._guard.notify_all()
+
+    def _check_stays(self) -> None:
+        if self._is_leaving:
+            raise Leaving("the server is about to stop, and nothing was changed; try again when it is back")
 
     @contextmanager
     def _changing(self, name: str) -> Iterator[None]:
@@ -413,7 +435,7 @@ class Operator:
 class _Turn:
     """Whose turn it is to change a tenant, and how many want to."""
 
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     wanted: int = 0
 
 

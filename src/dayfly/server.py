@@ -31,16 +31,19 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def serve(
+def serve(  # noqa: PLR0913 - a core, and what is to be done in its life
     core: Core,
     options: ServerOptions,
     logs: Sink,
     on_ready: Callable[[str, int], None],
+    *,
     may_leave: Callable[[], bool] | None = None,
+    finish: Callable[[], None] = lambda: None,
 ) -> bool:
     """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
 
-    With `may_leave`, SIGHUP asks it; if it agrees, this returns True at once, and the core goes on serving. Raises
+    `finish`: ends what needs a core that serves; called before the core is stopped or left. A second signal does not
+    wait for it. With `may_leave`, SIGHUP asks it; if it agrees, this returns True, and the core goes on serving. Raises
     AddressInUse or InvalidOption before `on_ready`.
     """
     errors: list[BaseException] = []
@@ -53,7 +56,7 @@ def serve(
 
     # The core blocks in native code, where Python never looks at signals: it gets a thread, they get the main one.
     data_plane = threading.Thread(target=work, name="data-plane")
-    with _stop_on_signal(core), _noting_hangup(wanted=may_leave is not None) as hung_up, _draining(core, logs):
+    with _stop_on_signal(core, finish), _noting_hangup(wanted=may_leave is not None) as hung_up, _draining(core, logs):
         data_plane.start()
         # A signal that arrives just before the main thread waits does not wake it: it must look now and then.
         while data_plane.is_alive():
@@ -61,6 +64,7 @@ def serve(
             if may_leave and hung_up.is_set():
                 hung_up.clear()
                 if may_leave():
+                    finish()
                     return True
     if errors:
         raise errors[0]
@@ -81,12 +85,26 @@ def _noting_hangup(*, wanted: bool) -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _stop_on_signal(core: Core) -> Iterator[None]:
+def _stop_on_signal(core: Core, finish: Callable[[], None]) -> Iterator[None]:
     """Stop the core at SIGTERM and SIGINT; put the old handlers back afterwards."""
+    ending: list[threading.Thread] = []
+    is_hurried = threading.Event()
+
+    def end() -> None:
+        try:
+            finish()
+        finally:
+            if not is_hurried.is_set():
+                core.stop()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         logger.info("%s: finishing what is in flight", signal.Signals(number).name)
-        core.stop()
+        if not ending:
+            ending.append(threading.Thread(target=end, name="ending", daemon=True))
+            ending[0].start()
+        else:
+            is_hurried.set()
+            core.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -94,6 +112,8 @@ def _stop_on_signal(core: Core) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for thread in ending:
+            thread.join(SIGNAL_WAIT_SECONDS)  # it has stopped the core, unless a second signal was faster
 
 
 @contextmanager

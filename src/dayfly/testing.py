@@ -22,6 +22,8 @@ class FakeCore:
         self.rehearsed: list[tuple[Path, str]] = []
         self.answers: dict[str, Rehearsed] = {}
         self.waiting_logs: list[LogRecord] = []
+        self.stops = 0
+        """How often it was told to stop: the second time, connections are ended at once."""
         self._stopped = threading.Event()
 
     def freeze(self, wasm: bytes, limits: Limits) -> Snapshot:
@@ -70,6 +72,7 @@ class FakeCore:
 
     def stop(self) -> None:
         """Let `serve` return."""
+        self.stops += 1
         self._stopped.set()
 
     def stats(self) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """What is asked of the admin API about tenants, and what becomes of it."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from dayfly.config import Limits
 from dayfly.core import Rehearsed, Snapshot
 from dayfly.errors import InitFailed
 from dayfly.watch import Report
@@ -243,3 +247,58 @@ def test_many_change_one_tenant_at_once(shop: House) -> None:
     current = shop.registry.current("shop")
     assert current is not None
     assert shop.core.published["shop"][1] == current.directory
+
+
+@dataclass
+class Deploying:
+    """A deploy that stays in the middle until it may go on."""
+
+    thread: threading.Thread = field(default_factory=threading.Thread)
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    answers: list[httpx.Response] = field(default_factory=list)
+
+
+@pytest.fixture
+def deploying(shop: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploying]:
+    """Return a deploy of `shop` that has begun."""
+    freeze, deploying = shop.core.freeze, Deploying()
+
+    def slowly(wasm: bytes, limits: Limits) -> Snapshot:
+        deploying.begun.set()
+        assert deploying.go_on.wait(30)
+        return freeze(wasm, limits)
+
+    monkeypatch.setattr(shop.core, "freeze", slowly)
+    deploying.thread = threading.Thread(target=lambda: deploying.answers.append(shop.deploy(text="2")))
+    deploying.thread.start()
+    assert deploying.begun.wait(30)
+    yield deploying
+    deploying.go_on.set()
+    deploying.thread.join()
+
+
+def test_a_server_about_to_stop_finishes_what_it_has_begun(shop: House, deploying: Deploying) -> None:
+    """It is recorded and published; nothing new begins, and load balancers are told at once."""
+    shop.operator.say_ready()
+    finishing = threading.Thread(target=shop.operator.finish)
+    finishing.start()
+    while shop.ask("GET", "/ready").status_code == 200:
+        pass
+    while shop.ask("PUT", "/v1/tenants/other/secrets/KEY", json={"value": "x"}).status_code == 204:
+        pass
+    problem(shop.deploy("later"), 503, "not_ready")
+    deploying.go_on.set()
+    finishing.join()
+    assert shop.core.published["shop"][1].name == shop.registry.tenant("shop").current.digest  # type: ignore[union-attr]
+    assert [row.number for row in shop.registry.releases_of("shop")] == [2, 1]
+    assert "later" not in shop.registry.names()
+
+
+def test_what_takes_too_long_at_the_end_is_not_recorded(shop: House, deploying: Deploying) -> None:
+    """Whoever waits for it is told so."""
+    shop.operator.finish(0)
+    deploying.go_on.set()
+    deploying.thread.join()
+    problem(deploying.answers[0], 503, "registry")
+    assert [row.number for row in shop.registry.releases_of("shop")] == [1]

@@ -117,3 +117,15 @@ def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path, url: str, me
     with pytest.raises(RegistryError, match=message) as told:
         Database.open(tmp_path, url)
     assert "hidden" not in str(told.value)
+
+
+def test_who_is_late_changes_nothing(open_registry: Open) -> None:
+    """A closed registry refuses to write: its data directory may be somebody else's by then."""
+    registry = open_registry()
+    record(registry)
+    registry.close()
+    with pytest.raises(RegistryError, match=r"is closed to changes: its server ends; try again after that"):
+        record(registry, "two")
+    with pytest.raises(RegistryError, match=r"is closed to changes"):
+        registry.issue_token(["read"])
+    assert [row.number for row in open_registry().releases_of("hello")] == [1]

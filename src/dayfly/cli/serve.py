@@ -124,7 +124,8 @@ def serve_command(
                     options,
                     logs,
                     lambda host, port: _say_ready(operator, host, port, data_dir if estate else None),
-                    lambda: upgrade.is_possible(data_dir),
+                    may_leave=lambda: upgrade.is_possible(data_dir),
+                    finish=operator.finish,
                 )
             if leaves:
                 left = core.leave(registry.lock)

@@ -47,6 +47,7 @@ class Database:
         self._engine = engine
         self._name = name
         self._writing = threading.Lock()
+        self._is_over = False
 
     @classmethod
     def open(cls, directory: Path, url: str | None) -> Self:
@@ -95,8 +96,14 @@ class Database:
         """Whether other machines may use it too."""
         return self._engine.dialect.name != "sqlite"
 
+    def end_writing(self) -> None:
+        """Wait for who is writing, and refuse whoever wants to from now on."""
+        with self._writing:
+            self._is_over = True
+
     def close(self) -> None:
-        """Close every connection."""
+        """Let nobody write any more, and close every connection."""
+        self.end_writing()
         self._engine.dispose()
 
     @contextmanager
@@ -114,12 +121,19 @@ class Database:
 
         Nobody else writes meanwhile.
         """
-        with self._explained(), self._writing, self._engine.connect() as plain:
+        with self._explained(), self._writing, self._connect_to_write() as plain:
             connection = plain.execution_options(dayfly_writes=True)
             with connection.begin():
                 if self.is_shared:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _WRITERS})
                 yield connection
+
+    def _connect_to_write(self) -> Connection:
+        if self._is_over:
+            raise RegistryError(
+                f"the registry {self._name} is closed to changes: its server ends; try again after that"
+            )
+        return self._engine.connect()
 
     def prepare(self) -> None:
         """Bring the schema up to date. Raises RegistryError if a newer version wrote it."""

@@ -147,8 +147,12 @@ class Registry:
         """Return the descriptor that holds the lock: the directory is free when all its copies are closed."""
         return self._lock.fileno()
 
+    def end_writing(self) -> None:
+        """Wait for a change that is being recorded, and refuse all that come after it, with a RegistryError."""
+        self._database.end_writing()
+
     def close(self) -> None:
-        """Let go of database and data directory."""
+        """Let go of database and data directory. Whoever is late changes nothing any more."""
         self._database.close()
         self._lock.close()
 
