@@ -66,6 +66,8 @@ class Deployed:
     release: Release
     steps: Steps
     snapshot: Snapshot | None = None
+    canary_failure: str = ""
+    """Why the tenant's canary gets no requests, although it should."""
 
     @property
     def unchanged(self) -> bool:
@@ -127,7 +129,7 @@ def deploy(  # noqa: PLR0913 - a tenant, its source, and what works on them
     try:
         with deployed.steps.step("publish"):
             # One pointer swap; requests in flight keep theirs.
-            publish(tenant.name, registry, core)
+            return replace(deployed, canary_failure=publish(tenant.name, registry, core))
     except DamagedRelease as damage:
         if not deployed.unchanged:
             raise
@@ -135,11 +137,13 @@ def deploy(  # noqa: PLR0913 - a tenant, its source, and what works on them
         if not _mend(deployed.release, workshop, registry) and release.is_whole(deployed.release.directory):
             registry.set_aside(deployed.release.digest)
         return deploy(tenant, directory, workshop=workshop, registry=registry, core=core, change=change)
-    return deployed
 
 
-def publish(name: str, registry: Registry, core: Core) -> None:
-    """Have a tenant served as it is recorded, a damaged canary left out. Raises DamagedRelease."""
+def publish(name: str, registry: Registry, core: Core) -> str:
+    """Have a tenant served as it is recorded, a damaged canary left out. Raises DamagedRelease.
+
+    Returns why the canary gets no requests; empty if there is none, or it gets them.
+    """
     if current := registry.current(name):
         tenant, secrets = registry.effective(current.tenant), _secrets(current.tenant, registry)
         canary = _canary(name, registry)
@@ -150,6 +154,8 @@ def publish(name: str, registry: Registry, core: Core) -> None:
                 raise
             logger.error("tenant %s: its canary gets no requests: %s", name, damage)
             core.publish(tenant, current.directory, secrets)
+            return str(damage)
+    return ""
 
 
 def _canary(name: str, registry: Registry) -> Canary | None:
@@ -412,19 +418,19 @@ def _list_of(snapshot: Snapshot | None, fact: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> Release | None:
-    """Publish the recorded release of a tenant without its directory.
+def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> str:
+    """Publish the recorded release of a tenant without its directory; return what `publish` does.
 
     If what it stands on is damaged, that is mended, or the release is made again from the source that it holds. If its
     own files are, it is set aside, and DamagedRelease says what to do; the other tenants are not concerned.
     """
     current = registry.current(name)
     if current is None:
-        return None
+        return ""
     if not current.directory.is_dir():
         raise RegistryError(f"the release of tenant `{name}` is not in the data directory; {_again(name)}")
     try:
-        publish(name, registry, core)
+        return publish(name, registry, core)
     except DamagedRelease as damage:
         _mend(current, workshop, registry)
         if not current.directory.is_dir():
@@ -432,11 +438,10 @@ def resume(name: str, *, workshop: Workshop, registry: Registry, core: Core) -> 
         logger.warning("tenant %s: %s", name, damage)
         try:
             if not release.is_whole(current.directory):
-                current = _made_again(current, workshop, registry, core)
-            publish(name, registry, core)
+                _made_again(current, workshop, registry, core)
+            return publish(name, registry, core)
         except DayflyError as error:
             raise DamagedRelease(f"tenant `{name}`: {damage}, and then: {error}; {_again(name)}") from None
-    return current
 
 
 def _mend(damaged: Release, workshop: Workshop, registry: Registry) -> bool:
@@ -448,7 +453,7 @@ def _mend(damaged: Release, workshop: Workshop, registry: Registry) -> bool:
     return parent is not None and release.mend(parent, registry, workshop.bases)
 
 
-def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Core) -> Release:
+def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Core) -> None:
     """Make a release whose base or layer is lost again, from the source that it holds, on the base of today."""
     archive = lost.directory / "source.tar"
     # Later than any file of the source was changed: what clients keep of the old release does not pass for the new one.
@@ -456,7 +461,7 @@ def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Cor
     effective = registry.effective(lost.tenant)
     written = registry.write(make(effective, source, Job(workshop, core, registry)))
     logger.warning("tenant %s: its release is made again from the source that it holds", lost.tenant.name)
-    return registry.record(lost.tenant, written, _origin(effective, source))
+    registry.record(lost.tenant, written, _origin(effective, source))
 
 
 def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:

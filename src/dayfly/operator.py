@@ -16,7 +16,7 @@ from dayfly.core import Core
 from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, resume
 from dayfly.errors import ConfigError, Conflict, DayflyError, Leaving, RegistryError
 from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
-from dayfly.registry import Actor, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
+from dayfly.registry import Actor, Canary, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
 from dayfly.toolchain import Source
 from dayfly.watch import Report
 
@@ -42,6 +42,8 @@ class CanaryState:
     digest: str
     number: int
     share: float
+    failure: str
+    """Why it gets no requests, although it should; empty if it does."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Operator:
         self._is_leaving = False
         self._is_ready = False
         self._failures: dict[str, str] = {}
+        self._canary_failures: dict[str, str] = {}
         self._watched: Callable[[], list[Report]] = list
 
     # Releases
@@ -372,14 +375,18 @@ class Operator:
             self._publish(name)
 
     def _publish(self, name: str) -> None:
-        resume(name, workshop=self._workshop, registry=self._registry, core=self._core)
+        self._serves(name, resume(name, workshop=self._workshop, registry=self._registry, core=self._core))
+
+    def _serves(self, name: str, canary_failure: str = "") -> None:
+        """Note that a tenant is as it is recorded, but for its canary perhaps."""
         self._failures.pop(name, None)
+        self._canary_failures[name] = canary_failure
 
     def _deploy(self, tenant: Tenant, source: Path | Source, change: Change) -> Deployed:
         deployed = deploy(
             tenant, source, workshop=self._workshop, registry=self._registry, core=self._core, change=change
         )
-        self._failures.pop(tenant.name, None)
+        self._serves(tenant.name, deployed.canary_failure)
         return deployed
 
     def _deploy_again(self, name: str, change: Change) -> None:
@@ -398,7 +405,7 @@ class Operator:
             hosts=effective.hosts if effective else (),
             paths=effective.paths if effective else (),
             release=ReleaseName(current.digest, current.number) if current else None,
-            canary=CanaryState(canary.release.digest, canary.release.number, canary.share) if canary else None,
+            canary=self._canary_state(name, canary) if canary else None,
             limits=effective.limits if effective else None,
             environment=dict(effective.environment if effective else recorded.environment),
             secrets={
@@ -406,6 +413,10 @@ class Operator:
             },
             failure=recorded.broken or self._failures.get(name, ""),
         )
+
+    def _canary_state(self, name: str, canary: Canary) -> CanaryState:
+        release, failure = canary.release, self._canary_failures.get(name, "")
+        return CanaryState(release.digest, release.number, canary.share, failure)
 
     def _report(self, deployed: Deployed, change: Change) -> DeployReport:
         """Tell the operator's log and the caller."""

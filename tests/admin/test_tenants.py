@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dayfly.config import Limits
-from dayfly.core import Rehearsed, Snapshot
-from dayfly.errors import InitFailed
+from dayfly.config import Limits, Tenant
+from dayfly.core import Canary, Rehearsed, Snapshot
+from dayfly.errors import DamagedRelease, InitFailed
 from dayfly.watch import Report
 from tests.admin.conftest import TAR, House, bundle, problem
 
@@ -145,7 +145,7 @@ def test_a_canary_is_promoted_or_not(shop: House) -> None:
     assert report["canary"] == 0.1
     state = shop.ask("GET", "/v1/tenants/shop").json()
     assert state["release"] == first
-    assert state["canary"] == {**report["release"], "share": 0.1}
+    assert state["canary"] == {**report["release"], "share": 0.1, "failure": ""}
     assert shop.ask("PUT", "/v1/tenants/shop/canary", json={"share": 0.5}).json()["canary"]["share"] == 0.5
     assert shop.ask("DELETE", "/v1/tenants/shop/canary").json()["canary"] is None
     problem(shop.ask("POST", "/v1/tenants/shop/canary/promote"), 409, "conflict")
@@ -153,6 +153,28 @@ def test_a_canary_is_promoted_or_not(shop: House) -> None:
     promoted = shop.ask("POST", "/v1/tenants/shop/canary/promote").json()
     assert (promoted["release"]["number"], promoted["canary"]) == (3, None)
     assert shop.core.published["shop"][1].name == promoted["release"]["digest"]
+
+
+def test_a_damaged_canary_is_told_and_not_promoted(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current release serves on, alone."""
+    first = shop.ask("GET", "/v1/tenants/shop").json()["release"]
+    canary = shop.deploy(text="2", params={"canary": "0.5"}).json()["release"]
+    (shop.registry.releases / canary["digest"] / "image").write_bytes(b"damage")
+    publish = shop.core.publish
+
+    def check(tenant: Tenant, release: Path, secrets: Any = None, canary: Canary | None = None) -> None:
+        if canary:
+            raise DamagedRelease(f"release `{canary.release.name}` is damaged")
+        publish(tenant, release, secrets)
+
+    monkeypatch.setattr(shop.core, "publish", check)
+    shop.operator.resume()
+    state = shop.ask("GET", "/v1/tenants/shop").json()
+    assert (state["release"], state["failure"]) == (first, "")
+    assert state["canary"]["failure"] == f"release `{canary['digest']}` is damaged"
+    problem(shop.ask("POST", "/v1/tenants/shop/canary/promote"), 409, "damaged")
+    assert shop.ask("GET", "/v1/tenants/shop").json()["release"] == first
+    assert shop.ask("DELETE", "/v1/tenants/shop/canary").json()["canary"] is None
 
 
 CHANGES: list[tuple[str, str, dict[str, Any]]] = [

@@ -163,11 +163,17 @@ def ls_command(ask: Asking) -> None:
             one["tier"] or "",
             _shown(one["release"]),
             " ".join([*one["hosts"], *one["paths"]]),
-            "does not serve" if one["failure"] else f"canary {one['canary']['share']:.4g}" if one["canary"] else "",
+            "does not serve" if one["failure"] else _canary(one["canary"]),
         ]
         for one in tenants
     ]
     ask.say(tenants, _columns(["tenant", "tier", "release", "where", ""], table))
+
+
+def _canary(canary: Answer) -> str:
+    if canary is None:
+        return ""
+    return "canary does not serve" if canary["failure"] else f"canary {canary['share']:.4g}"
 
 
 @app.command("show")
@@ -185,7 +191,8 @@ def _described(state: Answer) -> Iterable[str]:
         yield f"tier      {state['tier']}"
     yield f"release   {_shown(state['release'])}"
     if canary := state["canary"]:
-        yield f"canary    {_shown(canary)}, {canary['share']:.4g} of the requests"
+        gets = f"{canary['share']:.4g} of the requests"
+        yield f"canary    {_shown(canary)}, {canary['failure'] or gets}"
     if state["failure"]:
         yield f"failure   {state['failure']}"
     for name, value in (state["limits"] or {}).items():

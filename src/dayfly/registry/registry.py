@@ -341,7 +341,7 @@ class Registry:
                 tenants.require(name, expected_revision)
                 again = tenants.find(name, wanted)
                 if again.number != target.number:
-                    raise Conflict(f"tenant `{name}` was changed meanwhile; look at it and try again", again.revision)
+                    raise _changed_meanwhile(name, again.revision)
                 self._replaced(tenants, name)
                 tenants.claim(name, target.tenant)
                 tenants.serve(name, "current", target.number)
@@ -374,14 +374,20 @@ class Registry:
         return Canary(replace(target, revision=revision), share)
 
     def promote(self, name: str, *, by: Actor = LOCAL, why: str = "", expected_revision: int | None = None) -> Release:
-        """Make the canary the current release. Raises NotFound, or Conflict if there is no canary."""
-        with self._write() as tenants:
-            target = _canary(tenants, name, expected_revision)
-            self._replaced(tenants, name)
-            tenants.claim(name, target.tenant)
-            tenants.serve(name, "current", target.number)
-            change = Change("promote", by, why, name, target.digest, {"number": target.number})
-            revision = tenants.changed(change, self.now())
+        """Make the canary the current release. Raises as `activate` does, and Conflict if there is no canary."""
+        with self._files.holding(), _refusals(self.directory):
+            with self._read() as tenants:
+                target = _canary(tenants, name, expected_revision)
+            self._files.ready(target.digest)
+            with self._write() as tenants:
+                again = _canary(tenants, name, expected_revision)
+                if again.number != target.number:
+                    raise _changed_meanwhile(name, again.revision)
+                self._replaced(tenants, name)
+                tenants.claim(name, target.tenant)
+                tenants.serve(name, "current", target.number)
+                change = Change("promote", by, why, name, target.digest, {"number": target.number})
+                revision = tenants.changed(change, self.now())
         self.on_superseded()
         return replace(target, revision=revision)
 
@@ -793,6 +799,10 @@ def _canary(tenants: Tenants, name: str, expected_revision: int | None) -> Relea
     if not isinstance(canary, Canary):
         raise Conflict(f"tenant `{name}` has no canary; see dayfly show {name}", tenants.expect(name, None))
     return canary.release
+
+
+def _changed_meanwhile(name: str, revision: int) -> Conflict:
+    return Conflict(f"tenant `{name}` was changed meanwhile; look at it and try again", revision)
 
 
 def _details(number: int, share: float | None) -> dict[str, Any]:
