@@ -97,6 +97,20 @@ def test_a_killed_worker_is_replaced_after_an_upgrade(serve: Serve, run: Run, ma
     assert not path.exists()
 
 
+def test_a_directory_that_is_none_any_more_does_not_end_an_upgrade(
+    serve: Serve, run: Run, make_tenant: MakeTenant
+) -> None:
+    """Its tenant serves as before, and the log says what is wrong."""
+    with serve(make_tenant(), make_tenant("other"), "--no-watch") as server:
+        (make_tenant() / "dayfly.toml").write_text("tier = 1\n", encoding="utf-8")
+        make_tenant("other").rename(make_tenant("another") / "away")
+        assert run("upgrade").returncode == 0, server.log
+        assert server.get().body == b"hello"
+        assert server.get(host="other.localhost").body == b"hello"
+        assert server.stop() == 0
+        assert server.log.count("; its release before goes on") == 2
+
+
 def test_without_a_server_there_is_nothing_to_upgrade(run: Run) -> None:
     """Exit code 3."""
     done = run("upgrade")

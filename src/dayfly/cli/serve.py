@@ -1,6 +1,7 @@
 """`dayfly serve`: deploy, resume, and answer until a signal."""
 
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -99,9 +100,9 @@ def serve_command(
         data_dir, None if admin is None else _address(admin), frozenset(name.lower() for name in admin_name or ())
     )
     places = directories or []
-    tenants = _tenants(expanded(places))
     spin_us = _spin(spin)
     estate, left = Estate.take(), None
+    tenants = _tenants(expanded(places), is_upgrade=estate is not None)
     with Registry.open(data_dir, lock=estate.lock if estate else None) as registry, Housekeeper(registry):
         core_options = CoreOptions(
             code_cache=code_cache(),
@@ -170,38 +171,43 @@ def _spin(value: str) -> int | None:
     return int(value)
 
 
-def _tenants(directories: list[Path]) -> dict[str, tuple[Tenant, Path]]:
+@contextmanager
+def _refusing(what: object, *, is_upgrade: bool) -> Iterator[None]:
+    """Have one bad directory refuse the start; not that of another version: its tenant serves as it did."""
+    try:
+        yield
+    except DayflyError as error:
+        if not is_upgrade:
+            raise
+        logger.error("%s: %s; its release before goes on", what, error)
+
+
+def _tenants(directories: list[Path], *, is_upgrade: bool) -> dict[str, tuple[Tenant, Path]]:
     """Read what the tenant directories say, before anything is built."""
     tenants: dict[str, tuple[Tenant, Path]] = {}
     for directory in directories:
-        tenant = Tenant.load(directory)
-        if tenant.name in tenants:
-            raise InvalidOption(
-                f"`{tenants[tenant.name][1]}` and `{directory}` are both tenant `{tenant.name}`; "
-                "set another `name` in one dayfly.toml"
-            )
-        tenants[tenant.name] = tenant, directory
+        with _refusing(directory, is_upgrade=is_upgrade):
+            tenant = Tenant.load(directory)
+            if tenant.name in tenants:
+                raise InvalidOption(
+                    f"`{tenants[tenant.name][1]}` and `{directory}` are both tenant `{tenant.name}`; "
+                    "set another `name` in one dayfly.toml"
+                )
+            tenants[tenant.name] = tenant, directory
     return tenants
 
 
 def _deploy_all(
     tenants: dict[str, tuple[Tenant, Path]], operator: Operator, watcher: Watcher, *, is_upgrade: bool
 ) -> None:
-    """Deploy the given tenants, and resume those deployed before. One bad directory refuses the start.
-
-    Not that of another version: the tenant serves as it did.
-    """
+    """Deploy the given tenants, and resume those deployed before."""
     deployed = []
     for tenant, directory in tenants.values():
         with suppress(OSError):  # the deploy says it better
             watcher.adopt(directory, tenant.name, Fingerprint.of(directory))
-        try:
+        with _refusing(tenant.name, is_upgrade=is_upgrade):
             operator.deploy(tenant, directory, Change())
             deployed.append(tenant.name)
-        except DayflyError as error:
-            if not is_upgrade:
-                raise
-            logger.error("%s: %s; its release before goes on", tenant.name, error)
     resumed = operator.resume(except_for=deployed)
     if not tenants and not resumed:
         logger.warning("no tenant to serve yet; deploy one: dayfly deploy DIR")
