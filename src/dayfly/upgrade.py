@@ -50,9 +50,12 @@ class Attempt:
 
     @classmethod
     def ended(cls, directory: Path, failure: str = "") -> None:
-        """Record how one ended."""
+        """Record how one ended; where that cannot be recorded the server goes on, and who asked waits in vain."""
         attempt = cls(cls.last(directory).number + 1, failure, __version__)
-        durable.write_file(directory / _FILE, json.dumps(asdict(attempt)).encode())
+        try:
+            durable.write_file(directory / _FILE, json.dumps(asdict(attempt)).encode())
+        except OSError as error:
+            logger.error("how the upgrade ended cannot be recorded: %s", error)
 
 
 def command() -> list[str]:

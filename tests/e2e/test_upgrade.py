@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from dayfly.upgrade import Attempt
 from tests.conftest import Run
 from tests.e2e.conftest import Serve, Server
@@ -109,6 +111,12 @@ def test_a_directory_that_is_none_any_more_does_not_end_an_upgrade(
         assert server.get(host="other.localhost").body == b"hello"
         assert server.stop() == 0
         assert server.log.count("; its release before goes on") == 2
+
+
+def test_an_upgrade_that_cannot_be_recorded_is_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server does not end over a full disk; a missing directory stands for one."""
+    Attempt.ended(tmp_path / "nowhere")
+    assert "how the upgrade ended cannot be recorded: " in caplog.text
 
 
 def test_without_a_server_there_is_nothing_to_upgrade(run: Run) -> None:
