@@ -43,8 +43,8 @@ def serve(  # noqa: PLR0913 - a core, and what is to be done in its life
     """Serve until SIGTERM or SIGINT, and finish what is in flight. To be called from the main thread.
 
     `finish`: ends what needs a core that serves; called before the core is stopped or left. A second signal does not
-    wait for it. With `may_leave`, SIGHUP asks it; if it agrees, this returns True, and the core goes on serving. Raises
-    AddressInUse or InvalidOption before `on_ready`.
+    wait for it. `may_leave` is asked now and then; if it agrees, this returns True, and the core goes on serving.
+    Raises AddressInUse or InvalidOption before `on_ready`.
     """
     errors: list[BaseException] = []
 
@@ -56,32 +56,17 @@ def serve(  # noqa: PLR0913 - a core, and what is to be done in its life
 
     # The core blocks in native code, where Python never looks at signals: it gets a thread, they get the main one.
     data_plane = threading.Thread(target=work, name="data-plane")
-    with _stop_on_signal(core, finish), _noting_hangup(wanted=may_leave is not None) as hung_up, _draining(core, logs):
+    with _stop_on_signal(core, finish), _draining(core, logs):
         data_plane.start()
         # A signal that arrives just before the main thread waits does not wake it: it must look now and then.
         while data_plane.is_alive():
             data_plane.join(SIGNAL_WAIT_SECONDS)
-            if may_leave and hung_up.is_set():
-                hung_up.clear()
-                if may_leave():
-                    finish()
-                    return True
+            if may_leave and may_leave():
+                finish()
+                return True
     if errors:
         raise errors[0]
     return False
-
-
-@contextmanager
-def _noting_hangup(*, wanted: bool) -> Iterator[threading.Event]:
-    """Note SIGHUP instead of ending by it. Afterwards it does nothing, until another program minds it."""
-    hung_up = threading.Event()
-    if wanted:
-        signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
-    try:
-        yield hung_up
-    finally:
-        if wanted:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextmanager

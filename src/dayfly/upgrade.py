@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,6 +59,13 @@ class Attempt:
             logger.error("how the upgrade ended cannot be recorded: %s", error)
 
 
+def on_hangup() -> threading.Event:
+    """Note SIGHUP from now on, instead of ending by it."""
+    hung_up = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: hung_up.set())
+    return hung_up
+
+
 def command() -> list[str]:
     """Return the command line that this process was started with."""
     return [sys.executable, *sys.orig_argv[1:]]
@@ -79,13 +87,13 @@ def is_possible(directory: Path) -> bool:
     return not failure
 
 
-def ask(directory: Path) -> Attempt:
+def ask(directory: Path, process: int) -> Attempt:
     """Ask the server on a data directory for an upgrade, and wait for it. Raises ServerUnreachable or RegistryError."""
-    before, process = Attempt.last(directory), _server_on(directory)
-    os.kill(process, signal.SIGHUP)
+    before = Attempt.last(directory)
+    _send(process, signal.SIGHUP)
     end = time.monotonic() + WAIT_SECONDS
     while (attempt := Attempt.last(directory)).number == before.number:
-        if not _is_there(process):
+        if not _send(process, 0):
             raise ServerUnreachable("the server has ended over it; see its log")
         if time.monotonic() > end:
             raise ServerUnreachable(f"the server has not become another version for {WAIT_SECONDS:g} s; see its log")
@@ -95,20 +103,10 @@ def ask(directory: Path) -> Attempt:
     return attempt
 
 
-def _server_on(directory: Path) -> int:
-    """Return the process of the server that has a data directory."""
+def _send(process: int, number: int) -> bool:
+    """Send a signal, or none but try; tell whether the process is there."""
     try:
-        process = int((directory / "lock").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        process = 0
-    if process and _is_there(process) and (directory / "admin.sock").exists():
-        return process
-    raise ServerUnreachable(f"no server runs on `{directory}`; start one: dayfly serve --data-dir {directory}")
-
-
-def _is_there(process: int) -> bool:
-    try:
-        os.kill(process, 0)
+        os.kill(process, number)
     except ProcessLookupError:
         return False
     except PermissionError:

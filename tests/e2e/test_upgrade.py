@@ -4,6 +4,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +125,16 @@ def test_without_a_server_there_is_nothing_to_upgrade(run: Run) -> None:
     done = run("upgrade")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("dayfly: no server runs on `.dayfly`")
+
+
+def test_only_a_server_is_asked(run: Run, tmp_path: Path) -> None:
+    """What a killed one has left names a process that may be anybody's by now."""
+    (tmp_path / ".dayfly").mkdir()
+    with subprocess.Popen(["sleep", "600"]) as other, socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / ".dayfly/admin.sock"))
+        (tmp_path / ".dayfly/lock").write_text(f"{other.pid}\n", encoding="ascii")
+        done = run("upgrade")
+        assert done.returncode == 3
+        assert done.stderr.startswith("dayfly: no server runs on `.dayfly`")
+        assert other.poll() is None
+        other.kill()

@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 import stat
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dayfly import durable
-from dayfly.admin.address import SOCKET_NAME, reachable
+from dayfly.admin.address import SOCKET_NAME, credentials, reachable
 from dayfly.admin.app import create_app
 from dayfly.admin.problem import Problem, response
 from dayfly.errors import AddressInUse, InvalidOption, SystemRefused
@@ -35,9 +34,6 @@ IDLE_SECONDS = 60
 
 DRAIN_SECONDS = 10
 """How long requests in flight may take when the server stops."""
-
-_CREDENTIALS = struct.Struct("3i")
-"""Process, user and group at the other end (unix(7), SO_PEERCRED)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,8 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
         connection: socket.socket = transport.get_extra_info("socket")
         if connection.family == socket.AF_UNIX:
-            self.client = _credentials(connection)
+            process, user = credentials(connection)
+            self.client = f"unix:{user}", process
         self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
         if len(self.connections) > CONNECTIONS_MAX:
             transport.abort()
@@ -90,13 +87,6 @@ class _Protocol(H11Protocol):
         head = f"HTTP/1.1 400 Bad Request\r\n{fields}connection: close\r\n\r\n"
         self.transport.write(head.encode() + bytes(answer.body))
         self.transport.close()
-
-
-def _credentials(connection: socket.socket) -> tuple[str, int]:
-    """Return user and process at the other end, as the kernel noted them when it connected."""
-    octets = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    process, user, _ = _CREDENTIALS.unpack(octets)
-    return f"unix:{user}", process
 
 
 @contextmanager

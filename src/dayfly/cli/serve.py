@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -87,6 +88,7 @@ def serve_command(
     runs is deployed or taken away; a failure leaves the release before.
     """
     log.to_standard_error()
+    hung_up = upgrade.on_hangup()
     server.raise_descriptor_limit()
     options = ServerOptions(
         host=host,
@@ -125,7 +127,7 @@ def serve_command(
                     options,
                     logs,
                     lambda host, port: _say_ready(operator, host, port, data_dir if estate else None),
-                    may_leave=lambda: upgrade.is_possible(data_dir),
+                    may_leave=lambda: _may_leave(hung_up, data_dir),
                     finish=operator.finish,
                 )
             if leaves:
@@ -134,6 +136,14 @@ def serve_command(
     if left:
         logger.info("becoming the version that is installed")
         left.leave(upgrade.command())
+
+
+def _may_leave(hung_up: Event, data_dir: Path) -> bool:
+    """Answer SIGHUP, if there was one: tell whether the installed version can take over."""
+    if not hung_up.is_set():
+        return False
+    hung_up.clear()
+    return upgrade.is_possible(data_dir)
 
 
 def _policy(registry: Registry) -> Policy:

@@ -6,6 +6,7 @@ their numbers, and these in the environment, from where they are taken before an
 
 import json
 import os
+import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
@@ -47,6 +48,8 @@ class Estate:
         """Become the program of a command, which takes what is here."""
         for descriptor in self.descriptors:
             os.set_inheritable(descriptor, True)
+        # A handler does not outlive exec(2), and the default would end us.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()
         os.execve(command[0], command, {**os.environ, VARIABLE: json.dumps(asdict(self))})  # noqa: S606 - it is us
