@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dayfly.upgrade import Attempt
-from tests.conftest import Run
+from tests.conftest import DAYFLY, Run
 from tests.e2e.conftest import Serve, Server
 from tests.e2e.test_worker import finish, half_a_request, workers
 from tests.worker.conftest import wait_for_end
@@ -80,6 +80,23 @@ def test_nobody_notices_an_upgrade(serve: Serve, run: Run, make_tenant: MakeTena
         assert server.get().body == b"hello"
         assert server.stop() == 0
     assert Attempt.last(tmp_path / ".dayfly").number == 2
+
+
+def test_an_upgrade_waits_until_the_one_before_is_over(
+    serve: Serve, run: Run, make_tenant: MakeTenant, tmp_path: Path
+) -> None:
+    """What the first worker has begun is finished, and no process of it is left."""
+    with serve(make_tenant()) as server, half_a_request(server) as connection:
+        first = workers(server)
+        assert run("upgrade").returncode == 0, server.log
+        with subprocess.Popen([DAYFLY, "upgrade"], cwd=tmp_path, stdout=subprocess.DEVNULL) as second:
+            while "still answers; the upgrade waits" not in server.log:
+                assert server.get().body == b"hello"
+            assert finish(connection).startswith(b"HTTP/1.1 200 ")
+            assert second.wait(60) == 0
+        assert not set(first) & set(workers(server))
+        assert server.get().body == b"hello"
+        assert server.stop() == 0
 
 
 def test_a_killed_worker_is_replaced_after_an_upgrade(serve: Serve, run: Run, make_tenant: MakeTenant) -> None:

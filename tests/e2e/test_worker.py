@@ -121,6 +121,21 @@ def test_a_second_signal_ends_it_at_once(serve: Serve, make_tenant: MakeTenant) 
         assert server.process.wait(60) == 0
 
 
+def test_what_is_in_flight_is_finished_also_if_the_server_is_killed_over_it(
+    serve: Serve, make_tenant: MakeTenant
+) -> None:
+    """A worker that was told to stop is not told again by its supervisor's end."""
+    with serve(make_tenant()) as server, half_a_request(server) as connection:
+        processes = workers(server)
+        server.process.send_signal(signal.SIGTERM)
+        wait_for_refusal(server)
+        server.process.kill()
+        server.process.wait()
+        assert finish(connection).startswith(b"HTTP/1.1 200 ")
+        for process in processes:
+            wait_for_end(process)
+
+
 def test_signals_for_a_whole_group_concern_the_server_alone(serve: Serve, make_tenant: MakeTenant) -> None:
     """Service managers and terminals send them to every process."""
     with serve(make_tenant()) as server:

@@ -154,6 +154,8 @@ struct Worker {
     publisher: SyncSender<(u64, Order)>,
     /// Until it serves, or is to stop before.
     main: Option<Sender<Serve>>,
+    /// It was told to stop, or to hand over.
+    told: bool,
 }
 
 impl Worker {
@@ -164,7 +166,7 @@ impl Worker {
         let publishing = Publisher { core: core.clone(), outbox: outbox.clone() };
         spawn("publisher", move || publishing.run(&to_publish))?;
         outbox.send(&Report::<()>::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION") })?;
-        let mut worker = Worker { core: core.clone(), outbox, publisher, main: Some(main) };
+        let mut worker = Worker { core: core.clone(), outbox, publisher, main: Some(main), told: false };
         spawn("control", move || worker.listen(inbox))?;
         Ok((core, to_serve))
     }
@@ -178,7 +180,10 @@ impl Worker {
             }
         }
         self.main = None;
-        self.core.stop();
+        // A second stop would cut what is being finished.
+        if !self.told {
+            self.core.stop();
+        }
     }
 
     /// An error: the supervisor does not hear any more.
@@ -201,13 +206,13 @@ impl Worker {
             Order::Stop {} => {
                 // First: the process may be gone before the next line.
                 let heard = self.done(id, ());
-                self.main = None;
+                (self.main, self.told) = (None, true);
                 self.core.stop();
                 heard
             }
             Order::HandOver {} => {
                 let heard = self.done(id, ());
-                self.main = None;
+                (self.main, self.told) = (None, true);
                 self.core.hand_over();
                 heard
             }

@@ -127,7 +127,7 @@ def serve_command(
                     options,
                     logs,
                     lambda host, port: _say_ready(operator, host, port, data_dir if estate else None),
-                    may_leave=lambda: _may_leave(hung_up, data_dir),
+                    may_leave=lambda: _may_leave(hung_up, data_dir, core),
                     finish=operator.finish,
                 )
             if leaves:
@@ -138,11 +138,12 @@ def serve_command(
         left.leave(upgrade.command())
 
 
-def _may_leave(hung_up: Event, data_dir: Path) -> bool:
+def _may_leave(hung_up: Event, data_dir: Path, core: WorkerCore) -> bool:
     """Answer SIGHUP, if there was one: tell whether the installed version can take over."""
     if not hung_up.is_set():
         return False
     hung_up.clear()
+    core.settle()
     return upgrade.is_possible(data_dir)
 
 

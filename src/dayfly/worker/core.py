@@ -170,6 +170,7 @@ class WorkerCore:
         self._estate = estate
         self._left: queue.SimpleQueue[tuple[dict[str, Any], Worker] | None] = queue.SimpleQueue()
         self._leaving = False
+        self._settled = threading.Event()
         self._options = options
         self._freezers = freezers
         self._keep = tuple(keep)
@@ -247,6 +248,12 @@ class WorkerCore:
     def stop(self) -> None:  # noqa: D102
         self._events.put(_Stop())
 
+    def settle(self) -> None:
+        """Before `leave`, wait until the worker of the version before, if there is one, has finished."""
+        if self._estate and not self._settled.is_set():
+            logger.info("the worker of the version before still answers; the upgrade waits for that")
+            self._settled.wait(2 * self._watch.drain)
+
     def leave(self, lock: int) -> Estate | None:
         """Let `serve` return while its worker serves on; return what another version goes on with.
 
@@ -309,6 +316,7 @@ class WorkerCore:
 
     def _finish(self, predecessor: Predecessor) -> None:
         self._log.put(self._own(predecessor.finish(self._watch.drain)))
+        self._settled.set()
 
     def _end(self, sockets: Sockets) -> None:
         with self._changed:
