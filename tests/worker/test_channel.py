@@ -134,6 +134,18 @@ def test_an_answer_may_take_long_as_long_as_there_are_signs_of_life(
     assert ended.wait(30)
 
 
+def test_a_channel_can_be_left_also_after_its_end(wire: Wire) -> None:
+    """Whoever takes it over hears that nothing comes."""
+    channel, theirs, ended = wire
+    with socket.socket(fileno=channel.leave()) as left:
+        left.sendall(b"a")
+        assert theirs.recv(1) == b"a"
+    theirs.shutdown(socket.SHUT_RDWR)
+    assert ended.wait(30)
+    with socket.socket(fileno=channel.leave()) as left:
+        assert left.recv(1) == b""
+
+
 def test_the_last_words_are_kept(wire: Wire) -> None:
     """What it had logged, and why it ended."""
     channel, theirs, ended = wire

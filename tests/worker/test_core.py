@@ -16,7 +16,8 @@ from dayfly.errors import DamagedRelease, InternalError, InvalidOption, SystemRe
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.worker import WorkerCore
 from dayfly.worker.core import Watch, _Log, _Pulse
-from dayfly.worker.process import Worker
+from dayfly.worker.process import Predecessor, Worker
+from dayfly.worker.sockets import Sockets
 from tests.conftest import HELLO_WAT
 from tests.worker.conftest import SECONDS, Serve, Served, wait_for_end
 
@@ -200,6 +201,21 @@ def test_a_worker_that_stands_still_is_ended_and_replaced(serve: Serve, caplog: 
         wait_for_end(stopped)
         assert served.get() == (200, b"hello")
     assert "has not answered for 0.2 s; it is ended" in caplog.text
+
+
+def test_what_is_left_is_a_worker_that_answers(serve: Serve) -> None:
+    """One that stands still at that moment is replaced first; the one that is left serves on, and is finished."""
+    with serve(replace(Watch(), silent=0.2)) as served:
+        spare = spare_of(served)
+        os.kill(served.process, signal.SIGSTOP)
+        estate = served.core.leave(served.registry.lock)
+        assert estate is not None
+        assert estate.process == spare.process.pid
+        assert served.get() == (200, b"hello")
+        Sockets(estate.bound).close()
+        os.close(estate.lock)
+        Predecessor(estate).finish(SECONDS)
+        spare.process.wait()
 
 
 def test_a_thread_that_works_on_the_same_thing_for_long_hangs() -> None:

@@ -142,8 +142,16 @@ class Channel:
                     self.end()
 
     def leave(self) -> int:
-        """Give up the socket, open as it is; nothing must be on its way in either direction."""
-        return os.dup(self._control.fileno())
+        """Give up the socket, open as it is; nothing must be on its way in either direction.
+
+        If the worker has just ended, it is one from which nothing comes.
+        """
+        with self._lock:
+            if not self._ended:
+                return os.dup(self._control.fileno())
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours.detach()
 
     def end(self) -> None:
         """Hear and say no more; the worker drains and leaves."""

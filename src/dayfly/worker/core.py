@@ -352,8 +352,6 @@ class WorkerCore:
         """Look after a worker until it has ended, and say how; or until the server is to stop, or to be left."""
         pulse, (wait, longest) = _Pulse(), self._watch.poll
         while True:
-            if self._leaving and pulse.asked is None:
-                return None  # and no message is on its way
             event = self._next_event(wait)
             now = time.monotonic()
             if isinstance(event, _Stop):
@@ -370,8 +368,10 @@ class WorkerCore:
                 pulse.asked = None
                 pulse.take(event.beats, now)
                 self._log.put(self._own(event.records))
+                if self._leaving:
+                    return None  # it lives, and no message is on its way
                 wait = self._watch.poll[0] if event.records else min(wait * 2, longest)
-            elif event is None and pulse.asked is None and not self._leaving:
+            if pulse.asked is None and (event is None or self._leaving):
                 pulse.asked = now
                 self._poll(worker)
             if trouble := pulse.trouble(self._watch, now):

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,8 +193,10 @@ class Predecessor:
         self._channel.send("hand_over")
         if not self._gone.wait(seconds):
             logger.error("the worker of the version before, process %d, does not end; it is killed", self._process)
-            os.kill(self._process, signal.SIGKILL)
-        os.waitpid(self._process, 0)
+            with suppress(ProcessLookupError):
+                os.kill(self._process, signal.SIGKILL)
+        with suppress(ChildProcessError):  # it ended just before, and the version before has seen that
+            os.waitpid(self._process, 0)
         return self._channel.last_logs
 
 
