@@ -1,6 +1,7 @@
 """A worker process under a supervisor that says anything, or nothing any more."""
 
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -16,7 +17,8 @@ from dayfly.config import TOML_BYTES_MAX, Tenant
 from dayfly.core import Canary, CoreOptions, to_json
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.worker.channel import ORDER_BYTES_MAX
-from dayfly.worker.process import Published, in_batches
+from dayfly.worker.estate import Estate
+from dayfly.worker.process import Predecessor, Published, in_batches
 
 Started = "tuple[subprocess.Popen[bytes], socket.socket]"
 
@@ -82,6 +84,23 @@ def test_it_leaves_a_supervisor_that_it_does_not_understand(started: Any, octets
     ours.shutdown(socket.SHUT_WR)
     assert receive(ours) == {"ended": {"error": None, "logs": []}}
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_the_worker_of_the_version_before_does_not_outlive_its_time(
+    seconds: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither one that does not say its last word, nor one that lives on after it."""
+    monkeypatch.setattr("dayfly.worker.process.END_SECONDS", 0.01)
+    ours, theirs = socket.socketpair()
+    with theirs, subprocess.Popen(["sleep", "600"]) as process:
+        if seconds:
+            theirs.shutdown(socket.SHUT_RDWR)
+        predecessor = Predecessor(Estate(lock=-1, bound={}, process=process.pid, control=ours.detach()))
+        assert predecessor.finish(seconds) == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(process.pid, 0)
+    assert "does not end; it is killed" in caplog.text
 
 
 @pytest.mark.parametrize("sockets", ["none", "one that does not listen", "a file"])

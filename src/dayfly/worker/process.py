@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -191,13 +192,25 @@ class Predecessor:
     def finish(self, seconds: float) -> list[LogRecord]:
         """Have it drain now that another one serves; wait for its end, or end it. Return what it had logged."""
         self._channel.send("hand_over")
-        if not self._gone.wait(seconds):
-            logger.error("the worker of the version before, process %d, does not end; it is killed", self._process)
-            with suppress(ProcessLookupError):
+        left = END_SECONDS if self._gone.wait(seconds) else 0
+        # If it ended just before the upgrade, the version before may have collected it.
+        with suppress(ProcessLookupError, ChildProcessError):
+            if not _has_ended(self._process, left):
+                logger.error("the worker of the version before, process %d, does not end; it is killed", self._process)
                 os.kill(self._process, signal.SIGKILL)
-        with suppress(ChildProcessError):  # it ended just before, and the version before has seen that
             os.waitpid(self._process, 0)
         return self._channel.last_logs
+
+
+def _has_ended(process: int, seconds: float) -> bool:
+    """Wait for the end of a process; tell whether it came. Raises ProcessLookupError."""
+    descriptor = os.pidfd_open(process)
+    try:
+        ends = select.poll()
+        ends.register(descriptor, select.POLLIN)
+        return bool(ends.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)
 
 
 def in_batches(many: Iterable[Published]) -> Iterator[list[Published]]:
