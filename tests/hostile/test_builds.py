@@ -96,6 +96,8 @@ CALLS = {
     "signal_by_descriptor": "fcntl.fcntl(0, fcntl.F_SETOWN, place['supervisor'])",
     "limits_of_the_supervisor": "call(302, place['supervisor'], 7, 0, 0)",
     "priority_of_the_supervisor": "os.setpriority(os.PRIO_PROCESS, place['supervisor'], 19)",
+    "priority_of_its_group": "os.setpriority(os.PRIO_PGRP, 0, 19)",
+    "priority_of_its_user": "os.setpriority(os.PRIO_USER, 0, 19)",
     "processors_of_the_supervisor": "os.sched_setaffinity(place['supervisor'], {0})",
     "memory_of_the_supervisor_moved": "call(256, place['supervisor'], 0, 0, 0)",
     "mount": "call(165, 0, 0, 0, 0, 0)",

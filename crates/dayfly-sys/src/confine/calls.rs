@@ -150,7 +150,9 @@ fn rules(profile: Profile, signals_stay: bool) -> Result<Rules, seccompiler::Bac
     {
         rules.insert(call, any_of(0, &[0])?);
     }
-    rules.insert(libc::SYS_setpriority, any_of(1, &[0])?);
+    // PRIO_PROCESS 0: this thread; a group or a user has others in it.
+    let (process, this) = (equal(0, libc::PRIO_PROCESS as u64)?, equal(1, 0)?);
+    rules.insert(libc::SYS_setpriority, vec![SeccompRule::new(vec![process, this])?]);
     // UFFD_USER_MODE_ONLY: no thread of the kernel ever waits for an answer.
     rules.insert(libc::SYS_userfaultfd, vec![masked(0, 1, 1)?]);
     rules.insert(libc::SYS_clone, vec![clone_of(profile)?]);
@@ -174,11 +176,11 @@ fn clone_of(profile: Profile) -> Result<SeccompRule, seccompiler::BackendError> 
 }
 
 fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-    let equal = |value: &u64| {
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)?;
-        SeccompRule::new(vec![condition])
-    };
-    values.iter().map(equal).collect()
+    values.iter().map(|value| SeccompRule::new(vec![equal(argument, *value)?])).collect()
+}
+
+fn equal(argument: u8, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
 }
 
 fn masked(argument: u8, mask: u64, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
