@@ -316,6 +316,18 @@ def test_the_worker_counts_and_logs_for_its_supervisor(serve: Serve) -> None:
         assert served.core.stats()["workers_started"] == 2
 
 
+def test_a_worker_cannot_write_to_the_lock_that_it_holds(serve: Serve) -> None:
+    """It names the process of the server."""
+    with serve() as served:
+        assert served.get() == (200, b"hello")
+        process = Path(f"/proc/{served.process}")
+        numbers = {file.name for file in (process / "fd").iterdir() if file.exists()}
+        lock = served.registry.directory / "lock"
+        (number,) = (number for number in numbers if os.path.realpath(process / "fd" / number) == str(lock.resolve()))
+        flags = (process / "fdinfo" / number).read_text(encoding="ascii").split()[3]
+        assert int(flags, 8) & os.O_ACCMODE == os.O_RDONLY
+
+
 def test_a_worker_is_confined(serve: Serve) -> None:
     """From before it knows of any tenant: system calls are filtered, and nothing gives it rights again."""
     with serve() as served:

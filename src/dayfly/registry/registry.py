@@ -873,9 +873,13 @@ def _quietly(wait: Callable[[], None]) -> None:
 
 
 def _lock(directory: Path, held: int | None) -> IO[str]:
-    """Hold the lock of a data directory until the file is closed, or the process ends in whatever way."""
-    place = directory / "lock" if held is None else held
-    file = open(place, "a+", encoding="ascii")  # noqa: PTH123, SIM115 - a descriptor has no path; it stays open
+    """Hold the lock of a data directory until the file is closed, or the process ends in whatever way.
+
+    Workers have the descriptor too: it is one that nobody can write through.
+    """
+    path = directory / "lock"
+    path.touch()
+    file = open(path if held is None else held, encoding="ascii")  # noqa: PTH123, SIM115 - a descriptor has no path
     if held is None and not _locked(file):
         file.seek(0)
         holder = file.read(20).strip() or "unknown"
@@ -884,9 +888,7 @@ def _lock(directory: Path, held: int | None) -> IO[str]:
             f"data directory `{directory}` is in use by process {holder}; "
             "stop that one or choose another with --data-dir"
         )
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    path.write_text(f"{os.getpid()}\n", encoding="ascii")
     return file
 
 
