@@ -135,6 +135,9 @@ NETWORK = {
     "admin_socket": "socket.socket(socket.AF_UNIX).connect(place['data'] + '/admin.sock')",
 }
 
+LOCK = {"lock": "fcntl.flock(2, fcntl.LOCK_UN)"}
+"""A worker shares that of the data directory."""
+
 _TRY = """
 def attempt(what):
     try:
@@ -228,7 +231,7 @@ def answers(
             "own": str(own),
             "reads": {name: path.format(**place) for name, path in READS.items()},
             "writes": {name: path.format(**place) for name, path in WRITES.items()},
-            "calls": CALLS | NETWORK,
+            "calls": CALLS | NETWORK | LOCK,
         }
         status, output, errors = ended(policy_of(profile, user, own), asked, _TRY)
         assert status == 0, errors
@@ -273,6 +276,18 @@ def test_no_profile_may_ask_for(answers: dict[str, str], what: str) -> None:
 def test_no_network_is_open_to(answers: dict[str, str], what: str) -> None:
     """No way out of the machine, and none to the admin API."""
     assert answers[what] in REFUSED
+
+
+@of("worker")
+def test_a_worker_lets_go_of_no_lock(answers: dict[str, str]) -> None:
+    """Another server would take the data directory while this one works there."""
+    assert answers["lock"] in REFUSED
+
+
+@of(*BUILDERS, "resolver")
+def test_builders_have_locks(answers: dict[str, str]) -> None:
+    """The control."""
+    assert answers["lock"] == "done"
 
 
 @of("resolver")

@@ -23,7 +23,7 @@ const EVERYBODY: &[i64] = &[
     libc::SYS_statx, libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2,
     libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_getdents64, libc::SYS_getcwd, libc::SYS_umask,
     libc::SYS_unlink, libc::SYS_unlinkat, libc::SYS_rename, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_mkdir,
-    libc::SYS_mkdirat, libc::SYS_rmdir, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_flock,
+    libc::SYS_mkdirat, libc::SYS_rmdir, libc::SYS_fsync, libc::SYS_fdatasync,
     // memory
     libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
     libc::SYS_msync, libc::SYS_mincore, libc::SYS_membarrier,
@@ -129,6 +129,10 @@ fn rules(profile: Profile, signals_stay: bool) -> Result<Rules, seccompiler::Bac
     let us = u64::from(std::process::id());
     let mut rules: Rules = EVERYBODY.iter().map(|call| (*call, Vec::new())).collect();
     let mut allow = |calls: &[i64]| rules.extend(calls.iter().map(|call| (*call, Vec::new())));
+    if profile != Profile::Worker {
+        // A worker shares the lock of the data directory, and could let go of it for the server.
+        allow(&[libc::SYS_flock]);
+    }
     match profile {
         Profile::Worker => {
             allow(CONVERSATION);
