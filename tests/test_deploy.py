@@ -13,8 +13,16 @@ from dayfly import bases, release
 from dayfly.bases import Bases
 from dayfly.config import Limits, Tenant
 from dayfly.core import Canary, Rehearsed, Snapshot
-from dayfly.deploy import Deployed, Workshop, build, captured, check, deploy, resume
-from dayfly.errors import BuildError, DamagedRelease, InitFailed, PackagesRefused, RegistryError, RehearsalFailed
+from dayfly.deploy import Change, Deployed, Workshop, build, captured, check, deploy, resume
+from dayfly.errors import (
+    BuildError,
+    Conflict,
+    DamagedRelease,
+    InitFailed,
+    PackagesRefused,
+    RegistryError,
+    RehearsalFailed,
+)
 from dayfly.log import logger
 from dayfly.registry import Registry
 from dayfly.resolver import Resolver, ResolverOptions
@@ -31,9 +39,16 @@ class House:
     def __init__(self, registry: Registry, core: FakeCore, workshop: Workshop) -> None:
         self.registry, self.core, self.workshop = registry, core, workshop
 
-    def deploy(self, directory: Path) -> Deployed:
+    def deploy(self, directory: Path, change: Change | None = None) -> Deployed:
         """Deploy a directory."""
-        return deploy(Tenant.load(directory), directory, workshop=self.workshop, registry=self.registry, core=self.core)
+        return deploy(
+            Tenant.load(directory),
+            directory,
+            workshop=self.workshop,
+            registry=self.registry,
+            core=self.core,
+            change=change or Change(),
+        )
 
 
 def damage(directory: Path) -> None:
@@ -109,6 +124,48 @@ def test_an_unchanged_source_is_not_built_again(house: House, make_tenant: Calla
     second = house.deploy(directory)
     assert second.release.digest != first.release.digest
     assert house.core.frozen[1].queue_max == 2
+
+
+def test_what_was_made_before_is_not_built_again(house: House, make_tenant: Callable[..., Path]) -> None:
+    """It is gone back to, whole or packed; one whose files are lost is made again."""
+    directory = make_tenant()
+    program = (directory / "app.wat").read_text(encoding="utf-8")
+    first = house.deploy(directory).release
+    (directory / "app.wat").write_text(program.replace("hello", "later"), encoding="utf-8")
+    second = house.deploy(directory).release
+    house.registry.tidy()
+    (directory / "app.wat").write_text(program, encoding="utf-8")
+    back = house.deploy(directory)
+    assert (back.unchanged, back.release.number, len(house.core.frozen)) == (True, first.number, 2)
+    assert house.core.published["hello"][1] == first.directory
+    house.registry.tidy()
+    (house.registry.directory / "packed" / second.digest).unlink()
+    (directory / "app.wat").write_text(program.replace("hello", "later"), encoding="utf-8")
+    assert not house.deploy(directory).unchanged
+    assert house.registry.current("hello") == second
+
+
+def test_a_canary_of_what_serves_is_refused(house: House, make_tenant: Callable[..., Path]) -> None:
+    """There would be nothing to try."""
+    directory = make_tenant()
+    house.deploy(directory)
+    with pytest.raises(Conflict, match="release 1 of tenant `hello` is the current one already; nothing to try"):
+        house.deploy(directory, Change(canary=0.5))
+    assert house.registry.canary("hello") is None
+
+
+def test_a_deploy_of_what_serves_ends_the_canary(house: House, make_tenant: Callable[..., Path]) -> None:
+    """It is to get all requests, and nothing is built for that."""
+    directory = make_tenant()
+    program = (directory / "app.wat").read_text(encoding="utf-8")
+    first = house.deploy(directory).release
+    (directory / "app.wat").write_text(program.replace("hello", "later"), encoding="utf-8")
+    house.deploy(directory, Change(canary=0.5))
+    (directory / "app.wat").write_text(program, encoding="utf-8")
+    assert house.deploy(directory).unchanged
+    assert house.registry.canary("hello") is None
+    assert house.registry.current("hello") == first
+    assert house.core.canaries["hello"] is None
 
 
 def test_a_release_holds_the_source_that_it_was_made_from(

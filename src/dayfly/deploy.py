@@ -16,17 +16,15 @@ from dayfly.config import CONFIG_NAME, SampleRequest, Tenant, contradiction
 from dayfly.core import Canary, Core, Rehearsed, Snapshot
 from dayfly.errors import (
     ConfigError,
-    Conflict,
     DamagedRelease,
     DayflyError,
     InitFailed,
-    NotFound,
     ProgramRefused,
     RegistryError,
     RehearsalFailed,
 )
 from dayfly.log import logger, printable
-from dayfly.registry import LOCAL, Actor, Registry, Release
+from dayfly.registry import LOCAL, Actor, Recorded, Registry, Release
 from dayfly.release import Made
 from dayfly.resolver import Lock, Resolver, read_requirements
 from dayfly.toolchain import Source, Toolchain
@@ -111,6 +109,11 @@ class Change:
     canary: float | None = None
     """The share of the requests that a new release gets; None: all."""
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What the registry wants to know of every change."""
+        return {"by": self.by, "why": self.why, "expected_revision": self.expected_revision}
+
 
 def deploy(  # noqa: PLR0913 - a tenant, its source, and what works on them
     tenant: Tenant,
@@ -144,9 +147,10 @@ def publish(name: str, registry: Registry, core: Core) -> str:
 
     Returns why the canary gets no requests; empty if there is none, or it gets them.
     """
-    if current := registry.current(name):
-        tenant, secrets = registry.effective(current.tenant), _secrets(current.tenant, registry)
-        canary = _canary(name, registry)
+    recorded = registry.find(name)
+    if recorded and (current := recorded.current):
+        tenant, secrets = recorded.over(current.tenant), _secrets(current.tenant, registry)
+        canary = _canary(recorded, registry)
         try:
             core.publish(tenant, current.directory, secrets, canary)
         except DamagedRelease as damage:
@@ -158,12 +162,12 @@ def publish(name: str, registry: Registry, core: Core) -> str:
     return ""
 
 
-def _canary(name: str, registry: Registry) -> Canary | None:
-    recorded = registry.canary(name)
-    if recorded is None:
+def _canary(recorded: Recorded, registry: Registry) -> Canary | None:
+    canary = recorded.canary
+    if canary is None:
         return None
-    tenant = registry.effective(recorded.release.tenant)
-    return Canary(recorded.release.directory, recorded.share, tenant.limits, _secrets(tenant, registry))
+    tenant = recorded.over(canary.release.tenant)
+    return Canary(canary.release.directory, canary.share, tenant.limits, _secrets(tenant, registry))
 
 
 def build(  # noqa: PLR0913 - as `deploy`
@@ -181,18 +185,17 @@ def build(  # noqa: PLR0913 - as `deploy`
 
 
 def _build(tenant: Tenant, directory: Path | Source, job: Job, registry: Registry, change: Change) -> Deployed:
-    _expect(tenant.name, registry, change)
-    registry.check_routes(tenant)
+    recorded = registry.look(tenant, change.expected_revision)
     steps = job.steps
     with steps.step("read"):
         source = directory if isinstance(directory, Source) else Source.read(directory)
-        effective = registry.effective(tenant)
+        effective = recorded.over(tenant) if recorded else tenant
         if reason := contradiction(effective):
             raise ConfigError(f"tenant `{tenant.name}`: with what the operator has set: {reason}")
         origin = _origin(effective, source)
-        current = _recorded(tenant.name, registry)
-    if current and current.origin == origin and current.tenant == tenant and release.is_whole(current.directory):
-        return Deployed(current, steps)
+        known = recorded and _made_before(tenant, recorded, origin, registry, change)
+    if known:
+        return Deployed(known, steps)
     made = make(effective, source, job)
     with steps.step("write"):
         written = registry.write(made)
@@ -200,32 +203,26 @@ def _build(tenant: Tenant, directory: Path | Source, job: Job, registry: Registr
         with steps.step("rehearse"):
             rehearse(tenant, written, job.core, _secrets(tenant, registry))  # in sandboxes that nobody else can reach
     with steps.step("record"):
-        recorded = registry.record(tenant, written, origin, **vars(change))  # durable before visible
-    return Deployed(recorded, steps, made.snapshot)
+        new = registry.record(tenant, written, origin, **vars(change))  # durable before visible
+    return Deployed(new, steps, made.snapshot)
 
 
-def _expect(name: str, registry: Registry, change: Change) -> None:
-    """Raise Conflict, before anything is built, for a tenant that is not what it is believed to be."""
-    if change.expected_revision is None:
-        return
+def _made_before(tenant: Tenant, recorded: Recorded, origin: str, registry: Registry, change: Change) -> Release | None:
+    """Have a release serve that was made from the same things before, if there is one: nothing is built."""
+    if recorded.broken:
+        logger.warning("%s: it is replaced", recorded.broken)
+    current = recorded.current
+    known = current if current and current.origin == origin else registry.made_from(tenant.name, origin)
+    if known is None or known.tenant != tenant:
+        return None
     try:
-        found = registry.tenant(name).revision
-    except NotFound:
-        found = 0
-    if change.expected_revision != found:
-        raise Conflict(
-            f"tenant `{name}` is at revision {found}, and the change was made for {change.expected_revision}; "
-            "look at it and try again",
-            found,
-        )
-
-
-def _recorded(name: str, registry: Registry) -> Release | None:
-    """Return the recorded release of a tenant; one that cannot be read is as good as none: it is to be replaced."""
-    try:
-        return registry.current(name)
-    except RegistryError as error:
-        logger.warning("%s: it is replaced", error)
+        if change.canary is not None:
+            return registry.set_canary(tenant.name, known.number, change.canary, **change.terms).release
+        if known == current and recorded.canary is None and release.is_whole(known.directory):
+            return known
+        return registry.activate(tenant.name, known.number, **change.terms)
+    except DamagedRelease as damage:
+        logger.warning("tenant %s: %s; it is made again", tenant.name, damage)
         return None
 
 

@@ -135,7 +135,7 @@ class Operator:
     def activate(self, name: str, release: str | int | None, change: Change) -> TenantState:
         """Make a recorded release of a tenant the current one: by number or digest; None: the one before."""
         with self._changing(name):
-            self._registry.activate(name, release, **_terms(change))
+            self._registry.activate(name, release, **change.terms)
         return self.tenant(name)
 
     def set_canary(self, name: str, share: float, change: Change) -> TenantState:
@@ -144,19 +144,19 @@ class Operator:
             canary = self._registry.canary(name)
             if canary is None:
                 raise Conflict(f"tenant `{name}` has no canary; deploy one: dayfly deploy --canary 10%")
-            self._registry.set_canary(name, canary.release.number, share, **_terms(change))
+            self._registry.set_canary(name, canary.release.number, share, **change.terms)
         return self.tenant(name)
 
     def promote(self, name: str, change: Change) -> TenantState:
         """Make a tenant's canary its current release."""
         with self._changing(name):
-            self._registry.promote(name, **_terms(change))
+            self._registry.promote(name, **change.terms)
         return self.tenant(name)
 
     def abort(self, name: str, change: Change) -> TenantState:
         """Take a tenant's canary away; the current release gets all requests again."""
         with self._changing(name):
-            self._registry.abort(name, **_terms(change))
+            self._registry.abort(name, **change.terms)
         return self.tenant(name)
 
     def releases(self, name: str) -> list[ReleaseRow]:
@@ -185,7 +185,7 @@ class Operator:
         """Take a tenant away, with its secrets; requests in flight are finished."""
         with self._turn(name):
             serves = self._registry.tenant(name).current is not None and name not in self._failures
-            self._registry.remove(name, **_terms(change))
+            self._registry.remove(name, **change.terms)
             self._failures.pop(name, None)
             if serves:
                 self._core.retire(name)
@@ -218,7 +218,7 @@ class Operator:
         """
         with self._turn(name):
             before = self.overrides(name)
-            self._registry.override(name, limits=limits, environment=environment, **_terms(change))
+            self._registry.override(name, limits=limits, environment=environment, **change.terms)
             try:
                 self._deploy_again(name, change)
             except DayflyError:
@@ -242,7 +242,7 @@ class Operator:
         The program has it from the next request on. The tenant may be one that is yet to be deployed.
         """
         with self._changing(name):
-            return self._registry.set_secret(name, variable, value, **_terms(change))
+            return self._registry.set_secret(name, variable, value, **change.terms)
 
     # Tokens
 
@@ -448,8 +448,3 @@ class _Turn:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     wanted: int = 0
-
-
-def _terms(change: Change) -> dict[str, Any]:
-    """Return what the registry wants to know of a change."""
-    return {"by": change.by, "why": change.why, "expected_revision": change.expected_revision}

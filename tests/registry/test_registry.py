@@ -211,7 +211,7 @@ def test_a_tenant_that_is_withdrawn_serves_nothing_and_keeps_what_it_has(tmp_pat
         assert registry.secrets("hello") == {"KEY": "value"}
         (event,) = [event for event in registry.history("hello") if event.what == "withdraw"]
         assert (event.number, event.by, event.why) == (revision, "watch", "its directory is gone")
-        registry.check_routes(release.tenant.model_copy(update={"name": "other"}))
+        registry.look(release.tenant.model_copy(update={"name": "other"}))
     with Registry.open(tmp_path) as registry:
         assert registry.current("hello") is None
         assert registry.activate("hello", release.number).digest == release.digest
@@ -242,4 +242,4 @@ def test_two_tenants_cannot_have_one_route(tmp_path: Path, config: dict[str, lis
         record(registry, paths=["/z"])
         other = Tenant.model_validate({"name": "other", "hosts": ["other.localhost"], **config})
         with pytest.raises(RouteTaken, match=r"tenant `other`: `(hello.localhost|/z)` belongs to tenant `hello`"):
-            registry.check_routes(other)
+            registry.look(other)

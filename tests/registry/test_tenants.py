@@ -83,7 +83,7 @@ def test_a_host_has_one_owner(registry: Registry) -> None:
     record(registry, config={"paths": ["/z"]})
     for config in ({"hosts": ["hello.localhost"]}, {"paths": ["/a", "/z"]}):
         with pytest.raises(RouteTaken, match=r"tenant `other`: `.*` belongs to tenant `hello`; .*: dayfly rm hello"):
-            registry.check_routes(tenant("other", **config))
+            registry.look(tenant("other", **config))
         with pytest.raises(RouteTaken):
             record(registry, "other", "other", config=config)
     assert registry.names() == ["hello"]
@@ -183,11 +183,11 @@ def test_a_canary_keeps_the_hosts_of_both(registry: Registry) -> None:
     record(registry, "two", config={"hosts": ["new.localhost"]}, canary=0.5)
     for host in ("old.localhost", "new.localhost"):
         with pytest.raises(RouteTaken):
-            registry.check_routes(tenant("other", hosts=[host]))
+            registry.look(tenant("other", hosts=[host]))
     registry.promote("hello")
-    registry.check_routes(tenant("other", hosts=["old.localhost"]))
+    registry.look(tenant("other", hosts=["old.localhost"]))
     with pytest.raises(RouteTaken):
-        registry.check_routes(tenant("other", hosts=["new.localhost"]))
+        registry.look(tenant("other", hosts=["new.localhost"]))
 
 
 def test_the_operator_has_the_last_word(open_registry: Open) -> None:

@@ -197,14 +197,21 @@ class Registry:
             raise _no_tenant(name)
         return found
 
+    def find(self, name: str) -> Recorded | None:
+        """Return one tenant, if it is there. Raises RegistryError if the record cannot be read."""
+        found = self._recorded(name)
+        if found and found.broken:
+            raise RegistryError(found.broken)
+        return found
+
     def current(self, name: str) -> Release | None:
         """Return the release that serves. Raises RegistryError if the record cannot be read."""
-        found = self._readable(name)
+        found = self.find(name)
         return None if found is None else found.current
 
     def canary(self, name: str) -> Canary | None:
         """Return the release that gets a share of the requests. Raises RegistryError if the record cannot be read."""
-        found = self._readable(name)
+        found = self.find(name)
         return None if found is None else found.canary
 
     def made_from(self, name: str, origin: str) -> Release | None:
@@ -244,10 +251,15 @@ class Registry:
         with self._database.read() as connection:
             return audit.verify(connection)
 
-    def check_routes(self, tenant: Tenant) -> None:
-        """Raise RouteTaken if another tenant has one of the tenant's hosts or paths."""
+    def look(self, tenant: Tenant, expected_revision: int | None = None) -> Recorded | None:
+        """Return what is recorded of a tenant that is about to be deployed, None if there is nothing.
+
+        Raises Conflict if it is not at the revision, RouteTaken if another tenant has one of its hosts or paths.
+        """
         with self._read() as tenants:
+            tenants.expect(tenant.name, expected_revision)
             tenants.check_routes(tenant)
+            return tenants.get(tenant.name)
 
     # Release files
 
@@ -689,12 +701,6 @@ class Registry:
             return known.get(name)
         with self._read() as tenants:
             return tenants.get(name)
-
-    def _readable(self, name: str) -> Recorded | None:
-        found = self._recorded(name)
-        if found and found.broken:
-            raise RegistryError(found.broken)
-        return found
 
     def _known_key(self) -> Key:
         if self._key is None:
