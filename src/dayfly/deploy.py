@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tarfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -452,13 +453,25 @@ def _mend(damaged: Release, workshop: Workshop, registry: Registry) -> bool:
 
 def _made_again(lost: Release, workshop: Workshop, registry: Registry, core: Core) -> None:
     """Make a release whose base or layer is lost again, from the source that it holds, on the base of today."""
-    archive = lost.directory / "source.tar"
     # Later than any file of the source was changed: what clients keep of the old release does not pass for the new one.
-    source = replace(Source.unpack(lost.directory, archive.read_bytes()), modified_s=int(archive.stat().st_mtime))
+    source = replace(source_of(lost), modified_s=int((lost.directory / release.SOURCE).stat().st_mtime))
     effective = registry.effective(lost.tenant)
     written = registry.write(make(effective, source, Job(workshop, core, registry)))
     logger.warning("tenant %s: its release is made again from the source that it holds", lost.tenant.name)
     registry.record(lost.tenant, written, _origin(effective, source))
+
+
+def source_of(recorded: Release) -> Source:
+    """Return what a release was made from. Raises DamagedRelease."""
+    try:
+        return Source.unpack(Path(recorded.tenant.name), (recorded.directory / release.SOURCE).read_bytes())
+    except (OSError, tarfile.TarError) as error:
+        raise DamagedRelease(f"release `{recorded.digest}` is damaged: {release.SOURCE}: {error}") from None
+
+
+def is_as_said(recorded: Release, registry: Registry) -> bool:
+    """Tell whether a release was made under the limits and variables that hold now. Raises DamagedRelease."""
+    return recorded.origin[:_HALF] == _origin(registry.effective(recorded.tenant), source_of(recorded))[:_HALF]
 
 
 def _secrets(tenant: Tenant, registry: Registry) -> dict[str, str]:
@@ -481,16 +494,18 @@ def _again(name: str) -> str:
     return f"deploy it again: dayfly serve DIRECTORY_OF_{name}"
 
 
+_HALF = 32
+"""Digits of an origin that say from what a release was made; the others say by what."""
+
+
 def _origin(tenant: Tenant, source: Source) -> str:
-    """Digest everything that decides what a release is: source, tenant, and this version of dayfly to the octet."""
-    digest = hashlib.sha256(source.digest.encode())
-    digest.update(tenant.model_dump_json().encode())
-    digest.update(_dayfly())
-    return digest.hexdigest()
+    """Digest everything that decides what a release is: source and tenant, and this version of dayfly to the octet."""
+    made_from = hashlib.sha256(source.digest.encode() + tenant.model_dump_json().encode())
+    return made_from.hexdigest()[:_HALF] + _dayfly()[:_HALF]
 
 
 @cache
-def _dayfly() -> bytes:
+def _dayfly() -> str:
     """Digest the toolchain and the native half: a release made by another version is made again."""
     package = Path(__file__).parent
     files = [*package.glob("_core*.so"), *package.glob("toolchain/**/*"), *package.glob("handler/**/*")]
@@ -498,4 +513,4 @@ def _dayfly() -> bytes:
     for file in sorted(file for file in files if file.is_file() and file.suffix != ".pyc"):
         digest.update(file.relative_to(package).as_posix().encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.digest()
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 
 from dayfly.config import CONFIG_NAME, Limits, Tenant, Tier
 from dayfly.core import Core
-from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, resume
+from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, is_as_said, resume, source_of
 from dayfly.errors import ConfigError, Conflict, DayflyError, Leaving, RegistryError
 from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
 from dayfly.registry import Actor, Canary, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
@@ -22,9 +22,6 @@ from dayfly.watch import Report
 
 FINISH_SECONDS = 10.0
 """How long changes that have begun may take when the server is about to stop."""
-
-SOURCE = "source.tar"
-"""The file of a release that holds what it was made from."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +130,16 @@ class Operator:
         return self.deploy(tenant, source, change)
 
     def activate(self, name: str, release: str | int | None, change: Change) -> TenantState:
-        """Make a recorded release of a tenant the current one: by number or digest; None: the one before."""
+        """Make a recorded release of a tenant the current one: by number or digest; None: the one before.
+
+        If it was made under other limits or variables than hold now, its source is deployed with these instead.
+        """
         with self._changing(name):
-            self._registry.activate(name, release, **change.terms)
+            wanted = self._registry.whole(name, release, change.expected_revision)
+            if is_as_said(wanted, self._registry):
+                self._registry.activate(name, wanted.number, **change.terms)
+            else:
+                self._deploy(wanted.tenant, source_of(wanted), change)
         return self.tenant(name)
 
     def set_canary(self, name: str, share: float, change: Change) -> TenantState:
@@ -214,10 +218,16 @@ class Operator:
         """Say which limits and variables hold, whatever dayfly.toml says. None: as before; empty: none.
 
         Memory and variables are part of a release, so the source of the current one is deployed again. If that fails,
-        what was said before holds.
+        what was said before holds. Raises Conflict while there is a canary, which that would end.
         """
         with self._turn(name):
-            before = self.overrides(name)
+            before = self._registry.tenant(name)
+            if before.canary:
+                raise Conflict(
+                    f"tenant `{name}` has a canary, which was made under the limits and variables before; "
+                    f"end that first: dayfly promote {name}, or dayfly abort {name}",
+                    before.revision,
+                )
             self._registry.override(name, limits=limits, environment=environment, **change.terms)
             try:
                 self._deploy_again(name, change)
@@ -392,8 +402,8 @@ class Operator:
     def _deploy_again(self, name: str, change: Change) -> None:
         """Deploy the source that the current release holds, if there is one."""
         if current := self._registry.current(name):
-            source = Source.unpack(Path(name), (current.directory / SOURCE).read_bytes())
-            self._deploy(current.tenant, source, Change(change.by, change.why or "limits or variables were changed"))
+            why = change.why or "limits or variables were changed"
+            self._deploy(current.tenant, source_of(current), Change(change.by, why))
 
     def _state(self, recorded: Recorded, known: Sequence[str]) -> TenantState:
         name, current, canary = recorded.name, recorded.current, recorded.canary

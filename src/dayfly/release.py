@@ -21,7 +21,8 @@ ABI_VERSION = 1
 """Version of the guest ABI that releases of this version speak."""
 
 MANIFEST = "manifest.json"
-FILES = (MANIFEST, "image", "source.tar", "code.wasm")
+SOURCE = "source.tar"
+FILES = (MANIFEST, "image", SOURCE, "code.wasm")
 """All that a release has; one with a parent has no code."""
 
 
@@ -63,7 +64,7 @@ class Made:
         return {MANIFEST: canonical(whole), "code.wasm": snapshot.code, "image": snapshot.image} | self._rest()
 
     def _rest(self) -> dict[str, bytes]:
-        return {"source.tar": self.source}
+        return {SOURCE: self.source}
 
 
 def write(releases: Path, made: Made, *, scratch: Path, sync_parent: bool = True) -> Path:
@@ -100,7 +101,7 @@ def is_sound(directory: Path) -> bool:
     try:
         manifest = (directory / MANIFEST).read_bytes()
         known = json.loads(manifest)
-        files = {"image": "image", "source": "source.tar", **({} if known.get("parent") else {"code": "code.wasm"})}
+        files = {"image": "image", "source": SOURCE, **({} if known.get("parent") else {"code": "code.wasm"})}
         return sha256(manifest) == directory.name and all(
             sha256((directory / file).read_bytes()) == known[f"{key}_sha256"] for key, file in files.items()
         )

@@ -1,6 +1,7 @@
 """What is asked of the admin API about tenants, and what becomes of it."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -104,6 +105,42 @@ def test_limits_hold_over_the_configuration(shop: House) -> None:
     assert shop.core.published["shop"][0].limits.cpu_ns_max == 20_000_000
     shop.ask("PUT", "/v1/tenants/shop/limits", json={}, headers=shop.tag())
     assert shop.core.published["shop"][0].limits.cpu_ns_max == 50_000_000
+
+
+def test_limits_do_not_end_a_canary(shop: House) -> None:
+    """They are refused as long as it runs."""
+    shop.deploy(text="2", params={"canary": "0.5"})
+    for what, body in (("limits", {"queue_max": 2}), ("environment", {})):
+        answer = shop.ask("PUT", f"/v1/tenants/shop/{what}", json=body, headers=shop.tag())
+        problem(answer, 412, "conflict", "If-Match")
+    state = shop.ask("GET", "/v1/tenants/shop").json()
+    assert (state["canary"]["share"], state["limits"]["queue_max"]) == (0.5, 128)
+
+
+def test_limits_hold_for_a_release_that_is_gone_back_to(shop: House) -> None:
+    """It is made again with them; without any it is the one that it was."""
+    first = shop.ask("GET", "/v1/tenants/shop").json()["release"]
+    shop.deploy(text="2")
+    shop.ask("PUT", "/v1/tenants/shop/limits", json={"memory_bytes_max": "1 MiB"}, headers=shop.tag())
+    state = shop.ask("POST", "/v1/tenants/shop/rollback").json()
+    back = shop.ask("POST", "/v1/tenants/shop/activate", json={"release": 1}).json()
+    manifest = json.loads((shop.registry.releases / back["release"]["digest"] / "manifest.json").read_bytes())
+    assert back["limits"]["memory_bytes_max"] == manifest["limits"]["memory_bytes_max"] == 1 << 20
+    assert state["release"] != first != back["release"]
+    assert shop.core.frozen[-1].memory_bytes_max == 1 << 20
+    assert shop.registry.releases_of("shop")[0].why == ""
+    shop.ask("PUT", "/v1/tenants/shop/limits", json={}, headers=shop.tag())
+    assert shop.ask("POST", "/v1/tenants/shop/activate", json={"release": 1}).json()["release"] == first
+    assert len(shop.core.frozen) == 4
+
+
+def test_a_source_that_cannot_be_read_changes_nothing(shop: House) -> None:
+    """What the operator had said holds on, and the release serves on."""
+    source = shop.registry.tenant("shop").current.directory / "source.tar"  # type: ignore[union-attr]
+    source.unlink()
+    answer = shop.ask("PUT", "/v1/tenants/shop/limits", json={"queue_max": 2}, headers=shop.tag())
+    assert "source.tar" in problem(answer, 409, "damaged")["detail"]
+    assert shop.ask("GET", "/v1/tenants/shop").json()["limits"]["queue_max"] == 128
 
 
 def test_what_cannot_be_made_is_not_said(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:

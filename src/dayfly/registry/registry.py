@@ -348,7 +348,7 @@ class Registry:
         DamagedRelease if its files are not here any more; then everything is as before.
         """
         with self._files.holding(), _refusals(self.directory):
-            target = self._found(name, wanted, expected_revision)
+            target = self.whole(name, wanted, expected_revision)
             with self._write() as tenants:
                 tenants.require(name, expected_revision)
                 again = tenants.find(name, wanted)
@@ -362,6 +362,17 @@ class Registry:
         self.on_superseded()
         return replace(target, revision=revision)
 
+    def whole(self, name: str, wanted: str | int | None, expected_revision: int | None = None) -> Release:
+        """Return a recorded release, its files whole, which may take some milliseconds; for whoever is `deploying`.
+
+        `wanted`: as for `activate`, which raises the same.
+        """
+        with self._read() as tenants:
+            tenants.require(name, expected_revision)
+            target = tenants.find(name, wanted)
+        self._files.ready(target.digest)
+        return target
+
     def set_canary(
         self,
         name: str,
@@ -374,7 +385,7 @@ class Registry:
     ) -> Canary:
         """Give a recorded release a share of the requests. Raises as `activate` does."""
         with self._files.holding(), _refusals(self.directory):
-            target = self._found(name, wanted, expected_revision)
+            target = self.whole(name, wanted, expected_revision)
             with self._write() as tenants:
                 tenants.require(name, expected_revision)
                 target = tenants.find(name, target.number)
@@ -631,14 +642,6 @@ class Registry:
     def _needed(self) -> dict[str, str | None]:
         with self._read() as tenants:
             return tenants.digests()
-
-    def _found(self, name: str, wanted: str | int | None, expected_revision: int | None) -> Release:
-        """Return a recorded release, its files whole: outside of a transaction, because unpacking takes a while."""
-        with self._read() as tenants:
-            tenants.require(name, expected_revision)
-            target = tenants.find(name, wanted)
-        self._files.ready(target.digest)
-        return target
 
     def _replaced(self, tenants: Tenants, name: str) -> int | None:
         """Return the number of the current release, where it or its canary is about to be replaced.
