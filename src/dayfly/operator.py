@@ -14,11 +14,15 @@ from typing import Any
 from dayfly.config import CONFIG_NAME, Limits, Tenant, Tier
 from dayfly.core import Core
 from dayfly.deploy import Change, Deployed, Workshop, captured, deploy, is_as_said, resume, source_of
-from dayfly.errors import ConfigError, Conflict, DayflyError, Leaving, RegistryError
+from dayfly.errors import ConfigError, Conflict, DayflyError, Leaving, Overload, RegistryError
 from dayfly.log import LEVELS, LogLine, Subscription, TenantLogs, logger
 from dayfly.registry import Actor, Canary, Event, Grant, Recorded, Registry, ReleaseRow, TokenRow
 from dayfly.toolchain import Source
 from dayfly.watch import Report
+
+WAITING_MAX = 16
+"""Changes of one tenant that wait for another; one more is told to come back. The admin API takes 128 requests at once,
+and six tenants may be busy for long: four deploys come that way, two from the watcher."""
 
 FINISH_SECONDS = 10.0
 """How long changes that have begun may take when the server is about to stop."""
@@ -360,6 +364,8 @@ class Operator:
         with self._guard:
             self._check_stays()
             turn = self._turns.setdefault(name, _Turn())
+            if turn.wanted > WAITING_MAX:
+                raise Overload(f"too many changes of tenant `{name}` at once; try again in some seconds")
             turn.wanted += 1
         try:
             # What serves now stays whole until its successor is published.

@@ -14,6 +14,7 @@ import pytest
 from dayfly.config import Limits, Tenant
 from dayfly.core import Canary, Rehearsed, Snapshot
 from dayfly.errors import DamagedRelease, InitFailed
+from dayfly.operator import WAITING_MAX
 from dayfly.watch import Report
 from tests.admin.conftest import TAR, House, bundle, problem
 
@@ -361,3 +362,25 @@ def test_what_takes_too_long_at_the_end_is_not_recorded(shop: House, deploying: 
     deploying.thread.join()
     problem(deploying.answers[0], 503, "registry")
     assert [row.number for row in shop.registry.releases_of("shop")] == [1]
+
+
+def test_who_waits_for_a_busy_tenant_holds_up_nobody(shop: House, deploying: Deploying) -> None:
+    """So many wait; one more is told to come back, and others are answered meanwhile."""
+
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        async def change() -> httpx.Response:
+            return await client.put("/v1/tenants/shop/secrets/KEY", json={"value": "x"})
+
+        changes = [asyncio.create_task(change()) for _ in range(WAITING_MAX + 1)]
+        done, waiting = await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
+        refused = [task.result() for task in done]
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/v1/tenants")).status_code == 200
+        assert (await client.put("/v1/tenants/other/secrets/KEY", json={"value": "x"})).status_code == 204
+        deploying.go_on.set()
+        return refused + [await task for task in waiting]
+
+    refused, *others = shop.run(story)
+    problem(refused, 503, "overload")
+    assert refused.headers["Retry-After"] == "10"
+    assert [answer.status_code for answer in others] == [204] * WAITING_MAX

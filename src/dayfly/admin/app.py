@@ -26,14 +26,17 @@ service = make_router("service")
 service.prefix = ""
 
 
+# These two take no thread, and are answered however many requests there are.
+
+
 @service.get("/health", **needs(Need.NOTHING))
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:
     """Say that this process is there."""
     return {"status": "ok"}
 
 
 @service.get("/ready", **needs(Need.NOTHING))
-def ready(operator: Operating) -> dict[str, str]:
+async def ready(operator: Operating) -> dict[str, str]:
     """Say that requests to tenants are answered; a refusal says that they are not."""
     if not operator.is_ready:
         raise Problem(503, "not_ready", "requests are not answered yet, or not any more; try again")

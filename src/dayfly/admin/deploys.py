@@ -15,6 +15,7 @@ from dayfly.admin.bodies import Share, TenantName
 from dayfly.admin.caller import Need
 from dayfly.admin.problem import Problem
 from dayfly.admin.route import Changing, Operating, make_router, needs, tag
+from dayfly.errors import Overload
 from dayfly.operator import DeployReport
 
 DEPLOYS_MAX = 4
@@ -45,14 +46,12 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it. Raises Problem if that takes too long."""
+        """Wait for a turn, and have it. Raises Overload if that takes too long."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise Problem(
-                503, "overload", "too many deploys at once; try again", headers={"Retry-After": "10"}
-            ) from None
+            raise Overload("too many deploys at once; try again in some seconds") from None
         try:
             yield
         finally:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from anyio.to_thread import current_default_thread_limiter
+
 from dayfly.admin.archive import ARCHIVE_BYTES_MAX
 from dayfly.admin.caller import Failures, Peer, identify
 from dayfly.admin.problem import REQUEST_ID, Problem, internal, response
@@ -59,6 +61,8 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         self._requests += 1
+        # Then no request waits for a thread: of a few busy tenants' changes, each holds one for as long as it waits.
+        current_default_thread_limiter().total_tokens = REQUESTS_MAX
         try:
             await self._admit(scope)
             await self._app(scope, _Body(scope, receive).receive, answer.send)
@@ -74,9 +78,9 @@ class Guard:
         """Raise Problem for what goes no further."""
         peer = Peer.of(scope)
         _check_origin(scope, None if peer.address.startswith("unix:") else self._hosts)
-        if self._requests > REQUESTS_MAX:
-            raise Problem(503, "overload", "too many requests at once; try again", headers={"Retry-After": "1"})
         if scope["path"] not in OPEN_PATHS:
+            if self._requests > REQUESTS_MAX:
+                raise Problem(503, "overload", "too many requests at once; try again", headers={"Retry-After": "1"})
             caller = await identify(self._operator, self._failures, peer, _values(scope, b"authorization"))
             scope["state"]["caller"] = caller
 

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from dayfly.admin.bodies import TenantName
 from dayfly.admin.caller import Need
-from dayfly.admin.problem import Problem
 from dayfly.admin.route import Operating, make_router, needs
+from dayfly.errors import Overload
 from dayfly.log import LogLine
 from dayfly.operator import Operator
 
@@ -54,7 +54,7 @@ async def read_log(
 
 async def _stream(operator: Operator, name: str | None, tail: int, *, follow: bool) -> StreamingResponse:
     if operator.subscribers >= SUBSCRIBERS_MAX:
-        raise Problem(503, "overload", "too many read logs already; try again", headers={"Retry-After": "10"})
+        raise Overload("too many read logs already; try again in some seconds")
     if name is not None:
         await run_in_threadpool(operator.tenant, name)
     return StreamingResponse(_events(operator, name, tail, follow=follow), media_type=EVENTS)

@@ -11,12 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from dayfly.config import Limits
-from dayfly.errors import Conflict, DayflyError
+from dayfly.errors import Conflict, DayflyError, Overload
 from dayfly.log import logger
 
 MEDIA_TYPE = "application/problem+json"
 
 REQUEST_ID = "Dayfly-Request-Id"
+
+RETRY_SECONDS = 10
+"""After which those are to come back who were too many."""
 
 KINDS: dict[str, tuple[int, str]] = {
     "request": (422, "a parameter, a header or a body is not as it must be; 400 if it is no JSON or no HTTP at all"),
@@ -99,7 +102,8 @@ def of_error(error: DayflyError) -> Problem:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("admin: %s: %s", error.kind, error)
         return internal()
-    return Problem(status, error.kind, str(error), field=error.field)
+    again = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, Overload) else {}
+    return Problem(status, error.kind, str(error), field=error.field, headers=again)
 
 
 def internal() -> Problem:
@@ -113,7 +117,7 @@ def handle(app: FastAPI) -> None:
         app.add_exception_handler(kind, _answer)
 
 
-def _answer(request: Request, error: Exception) -> JSONResponse:
+async def _answer(request: Request, error: Exception) -> JSONResponse:
     problem = _of(error)
     if isinstance(error, Conflict) and "If-Match" in request.headers:
         problem = Problem(412, problem.kind, problem.detail, field="If-Match")

@@ -110,12 +110,12 @@ def make_router(tag: str) -> APIRouter:
     return APIRouter(prefix="/v1", route_class=Route, tags=[tag])
 
 
-def _operator(request: Request) -> Operator:
+async def _operator(request: Request) -> Operator:
     operator: Operator = request.app.state.operator
     return operator
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
@@ -131,7 +131,7 @@ IfMatch = Annotated[
 ]
 
 
-def _change(caller: Asking, why: Why = "", if_match: IfMatch = None) -> Change:
+async def _change(caller: Asking, why: Why = "", if_match: IfMatch = None) -> Change:
     if if_match is not None and not re.fullmatch(IF_MATCH, if_match):
         detail = "`If-Match` is no `ETag` of ours; read the tenant, and send the one that is answered, or `*`"
         raise Problem(412, "conflict", detail, field="If-Match")
@@ -142,7 +142,7 @@ def _change(caller: Asking, why: Why = "", if_match: IfMatch = None) -> Change:
 Changing = Annotated[Change, Depends(_change)]
 
 
-def _careful_change(change: Changing, if_match: IfMatch = None) -> Change:
+async def _careful_change(change: Changing, if_match: IfMatch = None) -> Change:
     if if_match is None:
         raise Problem(
             428,
