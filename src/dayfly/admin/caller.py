@@ -118,16 +118,17 @@ async def identify(operator: Operator, failures: Failures, peer: Peer, credentia
     values = list(credentials)
     if not values and peer.is_owner:
         return Caller(Actor("local"), frozenset({"admin"}))
-    if wait := failures.wait_seconds(peer):
-        raise Problem(
-            429,
-            "too_many_failures",
-            "too many refused tokens came from your address; wait as `Retry-After` says",
-            field="Authorization",
-            headers={"Retry-After": str(int(wait) + 1)},
-        )
     grant = await run_in_threadpool(operator.grant, token) if (token := _token(values)) else None
     if grant is None:
+        # Only what is refused is slowed down: behind one address there may be many, with tokens that are valid.
+        if wait := failures.wait_seconds(peer):
+            raise Problem(
+                429,
+                "too_many_failures",
+                "too many refused tokens came from your address; wait as `Retry-After` says",
+                field="Authorization",
+                headers={"Retry-After": str(int(wait) + 1)},
+            )
         if values:
             logger.warning("admin: a token that is not valid came from %s", printable(peer.address))
             failures.record(peer)
