@@ -4,6 +4,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,30 @@ def test_a_deploy_in_the_middle_is_finished(house: House, monkeypatch: pytest.Mo
         Client.open(str(at.socket), None, at.socket.parent)
 
 
+def is_healthy(connection: socket.socket) -> bool:
+    """Ask once, and read the whole answer."""
+    connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b'{"status":"ok"}'):
+        answer += (piece := connection.recv(65_536))
+        if not piece:
+            return False
+    return answer.startswith(b"HTTP/1.1 200")
+
+
 def test_who_says_nothing_is_let_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also who begins a head and never ends it; who asks and waits for the next question is not."""
+    """Also who begins a head and never ends it, the first or a later one; who waits for the next question is not."""
     monkeypatch.setattr(listener, "HEAD_SECONDS", 0.2)
-    silent, slow, asking = (connected(directory / "admin.sock") for _ in range(3))
-    with silent, slow, asking:
+    silent, slow, later, asking = (connected(directory / "admin.sock") for _ in range(4))
+    with silent, slow, later, asking:
         slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
-        asking.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert asking.recv(65_536).startswith(b"HTTP/1.1 200")
+        assert is_healthy(asking)
+        assert is_healthy(later)
+        later.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
         assert _end(silent)
         assert _end(slow)
-        asking.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert asking.recv(65_536).startswith(b"HTTP/1.1 200")
+        assert _end(later)
+        assert is_healthy(asking)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,15 +108,19 @@ def test_a_body_that_does_not_come_is_not_waited_for(directory: Path, monkeypatc
     assert b'"kind":"timeout"' in answer
 
 
-def test_connections_are_bounded(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One too many is closed, and those before go on."""
+def test_connections_are_bounded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is closed, and those before go on; the owner's socket and the address are counted apart."""
     monkeypatch.setattr(listener, "CONNECTIONS_MAX", 2)
-    first, second, third = (connected(directory / "admin.sock") for _ in range(3))
-    with first, second, third:
-        for connection in (first, second):
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
-        assert _end(third)
+    with serving(house.operator, AdminOptions(house.registry.directory, ("127.0.0.1", 0))) as at:
+        assert at.url
+        port = int(at.url.rpartition(":")[2])
+        with ExitStack() as stack:
+            others = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(3)]
+            owners = [stack.enter_context(connected(at.socket)) for _ in range(3)]
+            for three in (others, owners):
+                assert is_healthy(three[0])
+                assert is_healthy(three[1])
+                assert _end(three[2])
 
 
 def test_a_forwarded_address_is_nobodys(house: House) -> None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -24,10 +25,10 @@ from dayfly.log import logger
 from dayfly.operator import Operator
 
 CONNECTIONS_MAX = 256
-"""Open at once; one more is closed."""
+"""Open at once on the socket, and as many on the address; one more is closed."""
 
 HEAD_SECONDS = 10.0
-"""How long a connection may take until it has sent its first request's head."""
+"""How long the head of a request may take from its first octet on, the first one from the connection on."""
 
 IDLE_SECONDS = 60
 """How long a connection may be without a request."""
@@ -63,22 +64,42 @@ class _Protocol(H11Protocol):
         """Look at the other end; close what is too much."""
         super().connection_made(transport)
         connection: socket.socket = transport.get_extra_info("socket")
-        if connection.family == socket.AF_UNIX:
+        self.is_local = connection.family == socket.AF_UNIX
+        if self.is_local:
             process, user = credentials(connection)
             self.client = f"unix:{user}", process
-        self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
-        if len(self.connections) > CONNECTIONS_MAX:
+        self._head: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.abort)
+        # Apart, so that who fills up the address does not keep the owner from the socket.
+        like_this = [other for other in self.connections if getattr(other, "is_local", None) == self.is_local]
+        if len(like_this) > CONNECTIONS_MAX:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._head.cancel()
+        self._end_of_head()
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
-        first: object = self.cycle
-        if first is None:
-            self.transport.abort()
+    def data_received(self, data: bytes) -> None:
+        """Take octets."""
+        super().data_received(data)
+        self._mind_head()
+
+    def on_response_complete(self) -> None:
+        """Go on with what has come meanwhile."""
+        super().on_response_complete()
+        self._mind_head()
+
+    def _mind_head(self) -> None:
+        """Wait for the end of a head that has begun, and not for ever."""
+        if self.conn.their_state is not h11.IDLE or not self.conn.trailing_data[0]:
+            self._end_of_head()
+        elif self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _end_of_head(self) -> None:
+        if self._head:
+            self._head.cancel()
+        self._head = None
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or has too long a head, in the form of all refusals."""
