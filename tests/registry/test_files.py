@@ -1,11 +1,13 @@
 """Release files: packed when they do not serve, collected when nobody needs them, within shares of the disk."""
 
+import errno
 import queue
+import threading
 from pathlib import Path
 
 import pytest
 
-from dayfly import release
+from dayfly import durable, release
 from dayfly.errors import DamagedRelease, QuotaExceeded, RegistryError
 from dayfly.registry import DiskQuotas, Housekeeper, Registry
 from tests.registry.conftest import Open
@@ -263,6 +265,41 @@ def test_tidying_what_is_recent_is_enough(open_registry: Open) -> None:
         assert places() == (1, 0)
         registry.remove("other")
         assert places() == (0, 0)
+
+
+def test_one_failure_keeps_nothing_else_from_being_tidied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is of no use goes first, and what failed is tried again, also by the next process."""
+    with Registry.open(tmp_path) as registry:
+        releases = [record(registry, words) for words in ("one", "two", "three", "four")]
+        gone = record(registry, "gone", "other")
+        registry.remove("other")
+        bad = min(one.digest for one in releases[:3])
+        order, write_file = [gone.digest], durable.write_file
+
+        def refuse(path: Path, content: bytes, *, scratch: Path | None = None) -> None:
+            order.append(path.name)
+            assert not gone.directory.exists()
+            if path.name == bad:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write_file(path, content, scratch=scratch)
+
+        monkeypatch.setattr(durable, "write_file", refuse)
+        with pytest.raises(RegistryError, match="No space left on device; free space"):
+            registry.tidy(recent=True)
+        monkeypatch.setattr(durable, "write_file", write_file)
+        assert len(order) == 4
+        assert names(tmp_path / "packed") == {one.digest for one in releases[:3]} - {bad}
+    with Registry.open(tmp_path) as registry:
+        told, tidy = threading.Event(), registry.tidy
+
+        def tidy_and_tell(*, recent: bool) -> None:
+            tidy(recent=recent)
+            told.set()
+
+        monkeypatch.setattr(registry, "tidy", tidy_and_tell)
+        with Housekeeper(registry, pause_seconds=0):
+            assert told.wait(30)
+        assert names(tmp_path / "packed") == {one.digest for one in releases[:3]}
 
 
 def test_a_housekeeper_tidies_after_deploys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

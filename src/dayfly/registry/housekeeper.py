@@ -28,6 +28,7 @@ class Housekeeper:
 
     def __enter__(self) -> Self:
         self._registry.on_superseded = self._called.set
+        self._called.set()  # for what a process before has left
         self._thread.start()
         return self
 

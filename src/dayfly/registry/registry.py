@@ -130,17 +130,18 @@ class Registry:
         if old.is_here(self.directory):
             self._take_over()
         sweep(self._files, self._needed)
-        self._unpack_what_serves()
+        self._settle_packing()
 
-    def _unpack_what_serves(self) -> None:
-        """Have whole what was packed when a backup of the database was made in which it serves."""
+    def _settle_packing(self) -> None:
+        """Have whole what serves: it may be packed since a backup was made. What is left to pack, tidying does."""
         with self._read() as tenants:
-            serving = tenants.serving_digests()
+            serving, kept = tenants.serving_digests(), tenants.digests()
         for digest in filter(self._files.is_packed, serving):
             try:
                 self._files.ready(digest)
             except DamagedRelease as error:
                 logger.error("%s", error)
+        self._files.note(digest for digest in kept.keys() - serving if (self.releases / digest).is_dir())
 
     @property
     def lock(self) -> int:
@@ -616,22 +617,36 @@ class Registry:
     def tidy(self, *, recent: bool = False) -> None:
         """Compress the releases that do not serve, and remove what nobody needs.
 
-        `recent`: look only at what was replaced, forgotten or not recorded since the last time. May take a second for
-        each; no deploy waits for it meanwhile. Raises RegistryError.
+        `recent`: look only at what was replaced, forgotten or not recorded since the last time, or could not be tidied
+        then. May take a second for each; no deploy waits for it meanwhile. Raises the first RegistryError when it is
+        through with the others.
         """
         noted = self._files.take_noted()
-        with _refusals(self.directory):
-            for digest in sorted(noted if recent else self._needed()):
-                self._tidy_one(digest)
-            if not recent:
+        wanted, failed = sorted(noted if recent else self._needed()), dict[str, RegistryError]()
+        # What is removed makes room for what is packed.
+        for tidy_one in (self._discard, self._pack):
+            for digest in wanted:
+                try:
+                    with _refusals(self.directory):
+                        tidy_one(digest)
+                except RegistryError as error:
+                    failed.setdefault(digest, error)
+        self._files.note(failed)
+        if not recent:
+            with _refusals(self.directory):
                 self._files.collect(self._needed)
+        if failed:
+            raise next(iter(failed.values()))
 
-    def _tidy_one(self, digest: str) -> None:
-        use = self._use_of(digest)
-        if use is Use.KEPT:
+    def _discard(self, digest: str) -> None:
+        if self._use_of(digest) is Use.NONE and (
+            parent := self._files.discard(digest, lambda: self._use_of(digest) is not Use.NONE)
+        ):
+            self._discard(parent)
+
+    def _pack(self, digest: str) -> None:
+        if self._use_of(digest) is Use.KEPT:
             self._files.pack(digest, lambda: self._use_of(digest) is not Use.KEPT)
-        elif use is Use.NONE and (parent := self._files.discard(digest, lambda: self._use_of(digest) is not Use.NONE)):
-            self._tidy_one(parent)
 
     def _use_of(self, digest: str) -> Use:
         with self._read() as tenants:
