@@ -13,7 +13,7 @@ import pytest
 
 from dayfly import watch
 from dayfly.config import Tenant
-from dayfly.errors import BuildError, DayflyError, RegistryError
+from dayfly.errors import BuildError, DayflyError, NotFound, RegistryError
 from dayfly.fingerprint import Fingerprint, being_written
 from dayfly.log import logger
 from dayfly.toolchain import Source
@@ -39,9 +39,11 @@ class Site:
         self.done.put((tenant.name, text))
 
     def remove(self, name: str) -> None:
-        """Take a tenant away."""
+        """Take a tenant away, or refuse it."""
+        if self.error:
+            raise self.error
         if name not in self.live:
-            raise RegistryError(f"there is no tenant `{name}`")
+            raise NotFound(f"there is no tenant `{name}`")
         del self.live[name]
         self.done.put((name, "removed"))
 
@@ -326,6 +328,44 @@ def test_a_directory_that_is_gone_takes_its_tenant_away(yard: Yard, said: pytest
     yard.write("shop", "again")
     yard.pass_time()
     assert yard.site.live == {"shop": "again", "blog": "one"}
+
+
+def test_a_removal_that_failed_is_tried_again(yard: Yard, said: pytest.LogCaptureFixture) -> None:
+    """Until the tenant is gone, whoever takes it away."""
+    yard.watch("shop", "blog")
+    shutil.rmtree(yard.root / "shop")
+    yard.site.error = RegistryError("the disk is full")
+    yard.pass_time(GONE_SECONDS)
+    assert "tenant `shop`: the disk is full; it is tried again" in said.text
+    yard.site.error = None
+    yard.pass_time(RETRY_SECONDS * 0.9)
+    assert set(yard.site.live) == {"shop", "blog"}
+    yard.pass_time(RETRY_SECONDS)
+    assert set(yard.site.live) == {"blog"}
+    del yard.site.live["blog"]
+    shutil.rmtree(yard.root / "blog")
+    yard.pass_time(GONE_SECONDS)
+    assert yard.watcher.reports() == []
+
+
+def test_an_old_name_that_could_not_be_taken_away_goes_later(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tenant of the new name serves meanwhile, and the report says what is the matter."""
+    yard.watch("shop")
+    remove = yard.site.remove
+
+    def refuse(_name: str) -> None:
+        raise RegistryError("the disk is full")
+
+    monkeypatch.setattr(yard.site, "remove", refuse)
+    yard.write("shop", 'name = "store"\n', "dayfly.toml")
+    yard.pass_time()
+    assert yard.site.live == {"shop": "one", "store": "one"}
+    assert yard.problems == ["the disk is full"]
+    monkeypatch.setattr(yard.site, "remove", remove)
+    yard.pass_time(RETRY_SECONDS)
+    yard.pass_time()
+    assert yard.site.live == {"store": "one"}
+    assert yard.problems == [""]
 
 
 def test_a_directory_in_pieces_takes_nobody_away(yard: Yard) -> None:

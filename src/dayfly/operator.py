@@ -192,19 +192,26 @@ class Operator:
     def remove(self, name: str, change: Change) -> None:
         """Take a tenant away, with its secrets; requests in flight are finished."""
         with self._turn(name):
-            serves = self._registry.tenant(name).current is not None and name not in self._failures
+            serves = self._is_served(name)
             self._registry.remove(name, **change.terms)
-            self._failures.pop(name, None)
-            if serves:
-                self._core.retire(name)
+            self._stop_serving(name, serves)
         logger.info("%s: removed by %s", name, change.by.name)
 
     def withdraw(self, name: str, change: Change) -> None:
         """Have a tenant serve nothing, now and after the next start; its releases, secrets and limits stay."""
         with self._turn(name):
+            serves = self._is_served(name)
             self._registry.withdraw(name, by=change.by, why=change.why)
-            if self._failures.pop(name, None) is None:
-                self._core.retire(name)
+            self._stop_serving(name, serves)
+
+    def _is_served(self, name: str) -> bool:
+        return self._registry.tenant(name).current is not None and name not in self._failures
+
+    def _stop_serving(self, name: str, serves: bool) -> None:
+        self._failures.pop(name, None)
+        self._canary_failures.pop(name, None)
+        if serves:
+            self._core.retire(name)
 
     def overrides(self, name: str) -> Overrides:
         """Return what the operator has said over a tenant's dayfly.toml."""

@@ -34,6 +34,7 @@ from dayfly.errors import (
     InitFailed,
     InternalError,
     InvalidOption,
+    NotFound,
     PackagesRefused,
     ProgramRefused,
     RehearsalFailed,
@@ -266,9 +267,9 @@ class Watcher:
         problem: DayflyError | None = None
         try:
             self._site.deploy(tenant, source)
-            before, known.name = known.name, tenant.name
-            if before and before != tenant.name:
-                self._site.remove(before)
+            if known.name not in {None, tenant.name}:
+                self._remove(str(known.name))
+            known.name = tenant.name
         except DayflyError as error:
             problem = error
         except Exception as error:  # noqa: BLE001 - said, and reported as a bug
@@ -306,14 +307,20 @@ class Watcher:
         missed = now - known.since
         if missed < GONE_SECONDS or known.deploying:
             return max(GONE_SECONDS - missed, SETTLE_SECONDS)
-        del self._known[directory]
         if known.name is not None:
             logger.warning("%s is gone: tenant `%s` is taken away", directory, known.name)
             try:
-                self._site.remove(known.name)
+                self._remove(known.name)
             except DayflyError as error:
-                logger.error("tenant `%s`: %s", known.name, error)
+                logger.error("tenant `%s`: %s; it is tried again", known.name, error)
+                known.since = now + RETRY_SECONDS - GONE_SECONDS
+                return RETRY_SECONDS
+        del self._known[directory]
         return None
+
+    def _remove(self, name: str) -> None:
+        with suppress(NotFound):  # somebody else was faster
+            self._site.remove(name)
 
     def _children(self) -> list[Path]:
         """Return the tenant directories that are in a directory of such now."""
