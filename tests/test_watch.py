@@ -109,6 +109,15 @@ def test_what_does_not_change_is_left_alone(yard: Yard) -> None:
     assert yard.site.done.empty()
 
 
+def test_what_could_not_be_deployed_at_the_start_is_tried_and_told(yard: Yard) -> None:
+    """As if it had changed since; the tenant that was deployed before is known to be the directory's."""
+    yard.watch("shop")
+    yard.watcher.adopt(yard.root / "shop", "shop", None)
+    yard.site.error = BuildError("app.py: refused")
+    yard.pass_time()
+    assert [(one.tenant, one.problem) for one in yard.watcher.reports()] == [("shop", "app.py: refused")]
+
+
 def test_a_change_is_deployed_when_it_rests(yard: Yard) -> None:
     """Not before."""
     yard.watch("shop", "blog")

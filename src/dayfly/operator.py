@@ -191,23 +191,20 @@ class Operator:
 
     def remove(self, name: str, change: Change) -> None:
         """Take a tenant away, with its secrets; requests in flight are finished."""
-        with self._turn(name):
-            serves = self._is_served(name)
+        with self._turn(name), self._retiring(name):
             self._registry.remove(name, **change.terms)
-            self._stop_serving(name, serves)
         logger.info("%s: removed by %s", name, change.by.name)
 
     def withdraw(self, name: str, change: Change) -> None:
         """Have a tenant serve nothing, now and after the next start; its releases, secrets and limits stay."""
-        with self._turn(name):
-            serves = self._is_served(name)
+        with self._turn(name), self._retiring(name):
             self._registry.withdraw(name, by=change.by, why=change.why)
-            self._stop_serving(name, serves)
 
-    def _is_served(self, name: str) -> bool:
-        return self._registry.tenant(name).current is not None and name not in self._failures
-
-    def _stop_serving(self, name: str, serves: bool) -> None:
+    @contextmanager
+    def _retiring(self, name: str) -> Iterator[None]:
+        """Record inside that a tenant serves nothing any more; then the core takes it away, if it has it."""
+        serves = self._registry.tenant(name).current is not None and name not in self._failures
+        yield
         self._failures.pop(name, None)
         self._canary_failures.pop(name, None)
         if serves:

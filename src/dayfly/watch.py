@@ -157,9 +157,12 @@ class Watcher:
         self._links: set[Path] = set()
         """Those in a directory of tenants that lead out of it: nothing is reported of what they lead to."""
 
-    def adopt(self, directory: Path, name: str, fingerprint: Fingerprint) -> None:
-        """Take note of what was deployed at the start; the fingerprint is from before it was read."""
-        self._known[directory] = _Known(name=name, tried=fingerprint if fingerprint.certain else None)
+    def adopt(self, directory: Path, name: str, fingerprint: Fingerprint | None) -> None:
+        """Take note of what was deployed at the start; the fingerprint is from before it was read.
+
+        None: what is there now was not deployed, and is tried by the watch.
+        """
+        self._known[directory] = _Known(name=name, tried=fingerprint if fingerprint and fingerprint.certain else None)
 
     def reports(self) -> list[Report]:
         """Return how each directory stands. May be called from any thread."""

@@ -4,7 +4,9 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from dayfly.admin.client import Client
 from tests.conftest import HELLO_WAT
 from tests.e2e.conftest import Serve, Server
 
@@ -56,12 +58,20 @@ def test_changed_new_and_removed_directories_are_picked_up(serve: Serve, tmp_pat
         assert server.get(host="blog.localhost").status == 200
 
 
-def test_watching_can_be_turned_off(serve: Serve, make_tenant: Callable[..., Path]) -> None:
-    """Then a change waits for the next start."""
+def directories(data_directory: Path) -> Any:
+    """Return how the directories stand that a server watches."""
+    with Client.open(None, None, data_directory) as client:
+        return client.get("/v1/directories")
+
+
+def test_watching_can_be_turned_off(serve: Serve, make_tenant: Callable[..., Path], tmp_path: Path) -> None:
+    """Then no directory is reported to be watched, and a change waits for the next start."""
     directory = make_tenant()
     with serve(directory, "--no-watch") as server:
+        assert directories(tmp_path / ".dayfly") == []
         (directory / "app.wat").write_text(HELLO_WAT.replace('"hello"', '"HELLO"'), encoding="utf-8")
         assert server.stop() == 0
         assert server.log.count(" live, ") == 1
     with serve(directory) as server:
         assert server.get().body == b"HELLO"
+        assert directories(tmp_path / ".dayfly") == [{"directory": str(directory), "tenant": "hello", "problem": ""}]

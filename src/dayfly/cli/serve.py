@@ -119,7 +119,8 @@ def serve_command(
         with closing(TenantLogs(registry.log_directory)) as logs:
             operator = Operator(registry=registry, workshop=make_workshop(index), core=core, logs=logs)
             watcher = Watcher(places, _Watched(operator))
-            operator.watch_with(watcher.reports)
+            if watch:
+                operator.watch_with(watcher.reports)
             _deploy_all(tenants, operator, watcher, is_upgrade=estate is not None)
             with serving(operator, admin_options), watcher.running() if watch else nullcontext():
                 leaves = server.serve(
@@ -214,11 +215,14 @@ def _deploy_all(
     """Deploy the given tenants, and resume those deployed before."""
     deployed = []
     for tenant, directory in tenants.values():
+        found = None
         with suppress(OSError):  # the deploy says it better
-            watcher.adopt(directory, tenant.name, Fingerprint.of(directory))
+            found = Fingerprint.of(directory)
+        watcher.adopt(directory, tenant.name, None)
         with _refusing(tenant.name, is_upgrade=is_upgrade):
             operator.deploy(tenant, directory, Change())
             deployed.append(tenant.name)
+            watcher.adopt(directory, tenant.name, found)
     resumed = operator.resume(except_for=deployed)
     if not tenants and not resumed:
         logger.warning("no tenant to serve yet; deploy one: dayfly deploy DIR")
