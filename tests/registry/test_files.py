@@ -230,6 +230,16 @@ def test_all_tenants_have_a_share_together(tmp_path: Path) -> None:
         record(registry, "five", "fifth", size=50_000)
 
 
+def test_old_releases_make_room_for_all(open_registry: Open) -> None:
+    """As many of the tenant's own as it takes, oldest first; one that another tenant has too frees nothing."""
+    with open_registry(quotas=DiskQuotas(total_bytes_max=350_000)) as registry:
+        record(registry, "one", size=100_000)
+        record(registry, "one", "other", size=100_000)
+        for words in ("two", "three", "four"):
+            record(registry, words, size=100_000)
+        assert [row.number for row in registry.releases_of("hello")] == [4, 3]
+
+
 def test_tidying_what_is_recent_is_enough(open_registry: Open) -> None:
     """After any change: replaced, aborted, forgotten and removed releases, and those of deploys that failed."""
     with open_registry(quotas=DiskQuotas(superseded_max=1)) as registry:

@@ -677,20 +677,24 @@ class Registry:
         if replaced in superseded:
             superseded.remove(replaced)
             superseded_max -= 1
-        gone = superseded[: max(len(superseded) - superseded_max, 0)]
-        kept = superseded[len(gone) :]
-        self._files.note(_with_parents(tenants.drop(name, gone)))
-        while (excess := self._excess(tenants, name)) and kept:
-            self._files.note(_with_parents(tenants.drop(name, [kept.pop(0)])))
+        going = superseded[: max(len(superseded) - superseded_max, 0)]
+        kept = superseded[len(going) :]
+        dropped = tenants.drop(name, going)
+        while (excess := self._excess(tenants, name, dropped)) and kept:
+            dropped |= tenants.drop(name, [kept.pop(0)])
+        self._files.note(_with_parents(dropped))
         if excess:
             raise QuotaExceeded(f"release `{digest[:12]}` of tenant `{name}` does not fit: {excess}")
 
-    def _excess(self, tenants: Tenants, name: str) -> str:
-        """Say which share of the disk is exceeded, and what to do."""
+    def _excess(self, tenants: Tenants, name: str, dropped: Iterable[str]) -> str:
+        """Say which share of the disk is exceeded, and what to do. What was dropped is removed a second later."""
         mine, all_together = self.quotas.tenant_bytes_max, self.quotas.total_bytes_max
         if mine and (taken := sum(map(self._files.size, tenants.digests(name=name)))) > mine:
             return f"with the one that serves it takes {taken} octets, and the tenant has {mine}; make it smaller"
-        if all_together and (taken := self._files.total()) > all_together:
+        if not all_together:
+            return ""
+        freed = sum(self._files.size(digest) for digest in dropped if tenants.use_of(digest) is Use.NONE)
+        if (taken := self._files.total() - freed) > all_together:
             return f"all releases take {taken} octets, and {all_together} are allowed; dayfly prune, or allow more"
         return ""
 
