@@ -56,6 +56,11 @@ _BYTE_UNITS = ("B", "KiB", "MiB", "GiB")
 _TIME_UNITS = ("ns", "us", "ms", "s")
 
 
+def byte_count(text: str) -> int:
+    """Return a number of octets that is written like `16 MiB`. Raises ValueError."""
+    return int(text) if text.isascii() and text.isdigit() else int(str(_quantity(text, _BYTE_UNITS)))
+
+
 def _quantity(value: object, units: tuple[str, ...]) -> object:
     """Turn `"16 MiB"` into its number; leave numbers as they are and everything else to pydantic."""
     if not isinstance(value, str):

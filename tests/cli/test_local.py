@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from dayfly.choices import Template
+from dayfly.registry import Key, Registry
 from tests.conftest import HELLO_WAT, Run
 
 TEMPLATES = get_args(Template)
@@ -138,3 +139,36 @@ def test_the_doctor_fails_what_cannot_work(run: Run, tmp_path: Path) -> None:
     data.chmod(stat.S_IRWXU)
     assert "may be written to" not in run("doctor", "--port", 0, "--data-dir", data).stdout
     assert os.path.lexists(data)
+
+
+def test_the_key_can_be_changed_and_the_history_checked(run: Run, tmp_path: Path) -> None:
+    """While no server runs there; to a key that is made, or to one that stands elsewhere."""
+    data = tmp_path / "data"
+    with Registry.open(data) as registry:
+        registry.set_secret("hello", "KEY", "value")
+    first = Key.find(data, {})
+    changed = run("key", "change", "--data-dir", data, "--why", "it was seen")
+    assert (changed.returncode, changed.stdout) == (0, f"sealed with {data}/key\n"), changed.stderr
+    assert Key.find(data, {}) != first
+    with Registry.open(data) as registry:
+        assert registry.secrets("hello") == {"KEY": "value"}
+        number, digest = registry.verify_audit()
+    assert run("audit", "--data-dir", data).stdout == f"{number} {digest}\n"
+    other = Key.make(data, data / "scratch", name="elsewhere")
+    assert run("key", "change", "--data-dir", data, "--to", data / "elsewhere").returncode == 0
+    with Registry.open(data, key=other) as registry:
+        assert registry.secrets("hello") == {"KEY": "value"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--disk", "much"], 2, "--disk cannot be `much`; allowed: octets, or a number with KiB, MiB or GiB"),
+        (["--tenant-disk", "1 TiB"], 2, "--tenant-disk cannot be `1 TiB`"),
+        (["--database", "mysql://db/dayfly"], 1, "allowed: postgresql://USER@HOST/DATABASE"),
+    ],
+)
+def test_what_a_server_cannot_keep_to_is_refused(run: Run, words: list[str], code: int, message: str) -> None:
+    """Before anything is made."""
+    refused = run("serve", *words)
+    assert (refused.returncode, message in refused.stderr) == (code, True), refused.stderr

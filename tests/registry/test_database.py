@@ -11,6 +11,7 @@ from dayfly.errors import RegistryError
 from dayfly.registry import Registry, migrations
 from dayfly.registry.database import Database
 from dayfly.registry.schema import metadata
+from tests.conftest import Run
 from tests.registry.conftest import Open
 from tests.registry.releases import record
 
@@ -129,3 +130,22 @@ def test_who_is_late_changes_nothing(open_registry: Open) -> None:
     with pytest.raises(RegistryError, match=r"is closed to changes"):
         registry.issue_token(["read"])
     assert [row.number for row in open_registry().releases_of("hello")] == [1]
+
+
+def test_a_command_uses_the_database_that_is_named(database_url: str, run: Run, tmp_path: Path) -> None:
+    """As an option; what is recorded there is what it finds."""
+    with Registry.open(tmp_path / "data", database_url=database_url) as registry:
+        registry.issue_token(["read"])
+        _, digest = registry.verify_audit()
+    asked = run("audit", "--data-dir", tmp_path / "data", "--database", database_url)
+    assert asked.stdout == f"1 {digest}\n", asked.stderr
+    assert not (tmp_path / "data/registry.db").exists()
+
+
+def test_the_environment_names_the_database(
+    database_url: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a password is nobody else's to see."""
+    monkeypatch.setenv("DAYFLY_DATABASE_URL", database_url)
+    assert run("audit", "--data-dir", tmp_path / "data").stdout.startswith("0 ")
+    assert not (tmp_path / "data/registry.db").exists()

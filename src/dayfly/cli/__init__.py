@@ -53,6 +53,8 @@ COMMANDS: dict[str, Entry] = {
     "upgrade": Entry(_OPERATE, "Have a running server become the version that is installed.", "upgrade"),
     "doctor": Entry(_OPERATE, "Say what this machine lacks, and what to do about it.", "local"),
     "secret": Entry(_OPERATE, "Give and take secrets of tenants.", "secret", group="app"),
+    "key": Entry(_OPERATE, "Change the key that secrets are sealed with.", "local", group="key"),
+    "audit": Entry(_OPERATE, "Check that the history was not changed.", "local"),
     "prune": Entry(_OPERATE, "Remove releases that no tenant is on.", "local"),
     "base": Entry(_OPERATE, "Make CPython's snapshot, or ask about it.", "local", group="base"),
     "bench": Entry(_MEASURE, "Measure this machine.", "dayfly.bench.cli", group="app"),

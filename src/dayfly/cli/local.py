@@ -16,6 +16,7 @@ from dayfly.choices import Template
 from dayfly.cli.making import make_core, make_workshop, say_captured
 from dayfly.cli.options import (
     DATA_DIRECTORY,
+    Database,
     DataDirectory,
     Directory,
     Here,
@@ -29,11 +30,13 @@ from dayfly.config import CONFIG_NAME, Tenant
 from dayfly.deploy import Steps, build, captured, check, ensure_base, mebibytes
 from dayfly.errors import ConfigError, ExitCode, RegistryError
 from dayfly.log import TenantLogs, printable
-from dayfly.registry import Registry
+from dayfly.registry import Key, Registry
 from dayfly.release import Made
 from dayfly.scaffold import scaffold
 
 app = typer.Typer()
+
+key = typer.Typer(no_args_is_help=True, help="The key that secrets are sealed with.")
 
 base = typer.Typer(no_args_is_help=True, help="CPython as a snapshot, on which all tenants of tier `python` stand.")
 
@@ -100,12 +103,16 @@ def check_command(directory: Here = Path(), index: Index = "", as_json: Json = F
 
 @app.command("build")
 def build_command(
-    directory: Directory, data_dir: DataDirectory = DATA_DIRECTORY, index: Index = "", as_json: Json = False
+    directory: Directory,
+    data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
+    index: Index = "",
+    as_json: Json = False,
 ) -> None:
     """Build a tenant directory and record its release, for the next `dayfly serve` to use."""
     log.to_standard_error()
     tenant = Tenant.load(directory)
-    with Registry.open(data_dir) as registry:
+    with Registry.open(data_dir, database_url=database) as registry:
         built = build(tenant, directory, workshop=make_workshop(index), registry=registry, core=make_core())
         with closing(TenantLogs(registry.log_directory)) as logs:
             logs.write_init(tenant.name, built.release.digest, built.init_log)
@@ -146,12 +153,43 @@ def doctor_command(
 
 
 @app.command("prune")
-def prune_command(data_dir: DataDirectory = DATA_DIRECTORY, as_json: Json = False) -> None:
+def prune_command(data_dir: DataDirectory = DATA_DIRECTORY, database: Database = None, as_json: Json = False) -> None:
     """Remove the releases of a data directory that no tenant is on, and bases and layers that no release needs."""
     log.to_standard_error()
-    with Registry.open(data_dir) as registry:
+    with Registry.open(data_dir, database_url=database) as registry:
         removed = registry.prune()
     show(as_json, removed, "\n".join([*removed, f"{len(removed)} removed"]))
+
+
+@app.command("audit")
+def audit_command(data_dir: DataDirectory = DATA_DIRECTORY, database: Database = None, as_json: Json = False) -> None:
+    """Check that no entry of the history was changed, and print number and digest of the last one.
+
+    Note those elsewhere: whoever can write to the database can write the whole history again, and not to that digest.
+    """
+    log.to_standard_error()
+    with Registry.open(data_dir, database_url=database) as registry:
+        number, digest = registry.verify_audit()
+    show(as_json, {"entries": number, "digest": digest}, f"{number} {digest}")
+
+
+@key.command("change")
+def key_change_command(
+    data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="The new one; default: one that is made there."),
+    ] = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Seal all secrets with another key, while no server runs; a crash leaves all under one of the two."""
+    log.to_standard_error()
+    with Registry.open(data_dir, database_url=database) as registry:
+        registry.change_key(Key.read(to) if to else None, why=why)
+    where = to or data_dir / "key"
+    show(as_json, {"key": str(where)}, f"sealed with {where}{'; set DAYFLY_KEY_FILE to it' if to else ''}")
 
 
 @base.command("build")

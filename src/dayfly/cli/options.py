@@ -18,6 +18,16 @@ Directories = Annotated[
     list[Path] | None, typer.Argument(metavar="DIR", help="Tenant directories, or directories of such.")
 ]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", metavar="DIR", help="Where releases are kept.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="DAYFLY_DATABASE_URL",
+        show_envvar=False,
+        help="PostgreSQL; default: DAYFLY_DATABASE_URL, else SQLite in the data directory.",
+    ),
+]
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant's name.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")]

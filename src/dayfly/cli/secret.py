@@ -15,6 +15,7 @@ from dayfly import log
 from dayfly.admin.client import Client
 from dayfly.cli.options import (
     DATA_DIRECTORY,
+    Database,
     DataDirectory,
     Json,
     Server,
@@ -52,6 +53,7 @@ def set_command(
     server: Server = None,
     token: Token = None,
     data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
 ) -> None:
     """Read a value from standard input, and keep it for the tenant.
 
@@ -60,7 +62,7 @@ def set_command(
     log.to_standard_error()
     tenant_name(tenant)
     value = _value(variable_name(name))
-    with _vault(server, token, data_dir) as vault:
+    with _vault(server, token, data_dir, database) as vault:
         vault.set(tenant, name, value)
 
 
@@ -71,10 +73,11 @@ def remove_command(
     server: Server = None,
     token: Token = None,
     data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
 ) -> None:
     """Forget a value."""
     log.to_standard_error()
-    with _vault(server, token, data_dir) as vault:
+    with _vault(server, token, data_dir, database) as vault:
         vault.set(tenant_name(tenant), variable_name(name), None)
 
 
@@ -84,18 +87,19 @@ def list_command(
     server: Server = None,
     token: Token = None,
     data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Print the names, and which have no value yet; never a value."""
     log.to_standard_error()
-    with _vault(server, token, data_dir) as vault:
+    with _vault(server, token, data_dir, database) as vault:
         names = vault.names(tenant_name(tenant))
     lines = [name if has_value else f"{name} has no value" for name, has_value in names.items()]
     show(as_json, names, "\n".join(lines) or f"tenant `{tenant}` has no secrets")
 
 
 @contextmanager
-def _vault(server: str | None, token: str | None, data_dir: Path) -> Iterator[Vault]:
+def _vault(server: str | None, token: str | None, data_dir: Path, database: str | None) -> Iterator[Vault]:
     """Give the running server that is meant, or the data directory if none is named and none runs there."""
     with ExitStack() as stack:
         try:
@@ -104,7 +108,7 @@ def _vault(server: str | None, token: str | None, data_dir: Path) -> Iterator[Va
         except ServerUnreachable:
             if server or os.environ.get("DAYFLY_SERVER"):
                 raise
-            yield _Kept(stack.enter_context(Registry.open(data_dir)))
+            yield _Kept(stack.enter_context(Registry.open(data_dir, database_url=database)))
         else:
             yield _Served(client)
 

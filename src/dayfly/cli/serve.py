@@ -14,13 +14,14 @@ from dayfly.admin.listener import AdminOptions, serving
 from dayfly.cli.making import make_core, make_workshop
 from dayfly.cli.options import (
     DATA_DIRECTORY,
+    Database,
     DataDirectory,
     Directories,
     Host,
     Index,
     Port,
 )
-from dayfly.config import Tenant
+from dayfly.config import Tenant, byte_count
 from dayfly.confinement import Policy, readable
 from dayfly.core import CoreOptions, Protection, ServerOptions
 from dayfly.deploy import Change
@@ -28,7 +29,7 @@ from dayfly.errors import DayflyError, InvalidOption
 from dayfly.fingerprint import Fingerprint
 from dayfly.log import TenantLogs, logger
 from dayfly.operator import Operator
-from dayfly.registry import Actor, Housekeeper, Registry
+from dayfly.registry import Actor, DiskQuotas, Housekeeper, Registry
 from dayfly.toolchain import Source
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.watch import Watcher, expanded
@@ -61,6 +62,9 @@ def serve_command(
     ] = "auto",
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Deploy what changes in the directories.")] = True,
     data_dir: DataDirectory = DATA_DIRECTORY,
+    database: Database = None,
+    disk: Annotated[str, typer.Option(metavar="SIZE", help="All releases together, like '20 GiB'; 0: any.")] = "0",
+    tenant_disk: Annotated[str, typer.Option(metavar="SIZE", help="The releases of each tenant; 0: any.")] = "0",
     index: Index = "",
     release_header: Annotated[
         bool, typer.Option("--release-header/--no-release-header", help="Name the release in each answer.")
@@ -103,9 +107,12 @@ def serve_command(
     )
     places = directories or []
     spin_us = _spin(spin)
+    quotas = DiskQuotas(_size("--tenant-disk", tenant_disk), _size("--disk", disk))
     estate, left = Estate.take(), None
     tenants = _tenants(expanded(places), is_upgrade=estate is not None)
-    with Registry.open(data_dir, lock=estate.lock if estate else None) as registry, Housekeeper(registry):
+    lock = estate.lock if estate else None
+    registry = Registry.open(data_dir, database_url=database, quotas=quotas, lock=lock)
+    with registry, Housekeeper(registry):
         core_options = CoreOptions(
             code_cache=code_cache(),
             protection=protection,
@@ -192,6 +199,13 @@ def _refusing(what: object, *, is_upgrade: bool) -> Iterator[None]:
         if not is_upgrade:
             raise
         logger.error("%s: %s; its release before goes on", what, error)
+
+
+def _size(option: str, text: str) -> int:
+    try:
+        return byte_count(text)
+    except ValueError:
+        raise InvalidOption(f"{option} cannot be `{text}`; allowed: octets, or a number with KiB, MiB or GiB") from None
 
 
 def _tenants(directories: list[Path], *, is_upgrade: bool) -> dict[str, tuple[Tenant, Path]]:

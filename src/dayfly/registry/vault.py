@@ -59,7 +59,7 @@ class Key:
         if text := environment.get(KEY_VARIABLE):
             return cls.parse(text, KEY_VARIABLE)
         named = environment.get(FILE_VARIABLE)
-        return cls._read(Path(named)) if named else cls._own(directory / FILE)
+        return cls.read(Path(named)) if named else cls._own(directory / FILE)
 
     @staticmethod
     def is_elsewhere(environment: Mapping[str, str] = os.environ) -> bool:
@@ -68,10 +68,11 @@ class Key:
 
     @classmethod
     def _own(cls, file: Path) -> Self | None:
-        return cls._read(file) if file.exists() else None
+        return cls.read(file) if file.exists() else None
 
     @classmethod
-    def _read(cls, file: Path) -> Self:
+    def read(cls, file: Path) -> Self:
+        """Read a file that only its owner may. Raises RegistryError."""
         try:
             with file.open("r", encoding="ascii") as content:
                 if os.fstat(content.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -98,7 +99,7 @@ class Key:
         new = directory / NEXT_FILE
         if not new.exists():
             return
-        if cls._read(new).fingerprint == fingerprint:
+        if cls.read(new).fingerprint == fingerprint:
             new.replace(directory / FILE)
         else:
             new.unlink()
