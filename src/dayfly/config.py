@@ -38,6 +38,9 @@ _HOST = rf"{NAME}(\.{NAME})*"
 _PATH = r"/|(/[A-Za-z0-9._~-]+)+"
 VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
+SECRET_BYTES_MAX = 64 << 10
+"""Octets of a secret's value in UTF-8."""
+
 # RFC 9110 section 5.1 and 5.5: a token, and what no line can end.
 _FIELD_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _FIELD_VALUE = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"

@@ -160,6 +160,13 @@ def test_the_key_can_be_changed_and_the_history_checked(run: Run, tmp_path: Path
         assert registry.secrets("hello") == {"KEY": "value"}
 
 
+def test_a_question_makes_no_data_directory(run: Run, tmp_path: Path) -> None:
+    """Where there is none and no server answers, that is what is said."""
+    asked = run("secret", "list", "hello")
+    assert (asked.returncode, "no server answers" in asked.stderr) == (3, True), asked.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dayfly.admin.bodies import SECRET_BYTES_MAX
+from dayfly.config import SECRET_BYTES_MAX
 from dayfly.core import CoreOptions, LogRecord, NativeCore
 from dayfly.errors import DamagedRelease, InternalError, InvalidOption, SystemRefused
 from dayfly.toolchain.toolchain import code_cache

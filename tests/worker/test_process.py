@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from dayfly.admin.bodies import SECRET_BYTES_MAX
-from dayfly.config import TOML_BYTES_MAX, Tenant
+from dayfly.config import SECRET_BYTES_MAX, TOML_BYTES_MAX, Tenant
 from dayfly.core import Canary, CoreOptions, to_json
 from dayfly.toolchain.toolchain import code_cache
 from dayfly.worker.channel import ORDER_BYTES_MAX

@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
-from dayfly.config import NAME, VARIABLE, Limits
+from dayfly.config import NAME, SECRET_BYTES_MAX, VARIABLE, Limits
 
-SECRET_BYTES_MAX = 64 << 10
 VARIABLES_MAX = 200
 
 _SCOPE = rf"(admin|read|deploy:{NAME})"

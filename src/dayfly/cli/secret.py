@@ -25,13 +25,12 @@ from dayfly.cli.options import (
     tenant_name,
     variable_name,
 )
+from dayfly.config import SECRET_BYTES_MAX
 from dayfly.errors import InvalidOption, ServerUnreachable
 from dayfly.log import logger
 from dayfly.registry import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Values of the secrets that tenants name in dayfly.toml.")
-
-SECRET_BYTES_MAX = 64 << 10
 
 SecretName = Annotated[str, typer.Argument(metavar="NAME", help="A name of its `secrets`.")]
 
@@ -62,7 +61,7 @@ def set_command(
     log.to_standard_error()
     tenant_name(tenant)
     value = _value(variable_name(name))
-    with _vault(server, token, data_dir, database) as vault:
+    with _vault(server, token, data_dir, database, makes=True) as vault:
         vault.set(tenant, name, value)
 
 
@@ -99,14 +98,21 @@ def list_command(
 
 
 @contextmanager
-def _vault(server: str | None, token: str | None, data_dir: Path, database: str | None) -> Iterator[Vault]:
-    """Give the running server that is meant, or the data directory if none is named and none runs there."""
+def _vault(
+    server: str | None, token: str | None, data_dir: Path, database: str | None, *, makes: bool = False
+) -> Iterator[Vault]:
+    """Give the running server that is meant, or the data directory if none is named and none runs there.
+
+    `makes`: the data directory is made if there is none.
+    """
     with ExitStack() as stack:
         try:
             client = stack.enter_context(Client.open(server, token, data_dir))
             client.get("/health")
         except ServerUnreachable:
             if server or os.environ.get("DAYFLY_SERVER"):
+                raise
+            if not makes and not data_dir.is_dir():
                 raise
             yield _Kept(stack.enter_context(Registry.open(data_dir, database_url=database)))
         else:

@@ -46,7 +46,7 @@ from dayfly.registry.files import Files, sweep
 from dayfly.registry.memory import Memory
 from dayfly.registry.schema import secrets, settings
 from dayfly.registry.schema import tenants as tenants_table
-from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants, Use
+from dayfly.registry.tenants import Canary, Making, Recorded, Release, ReleaseRow, Tenants, Use, no_tenant
 from dayfly.registry.tokens import Grant, TokenRow
 from dayfly.registry.values import LOCAL, Actor, now, words
 from dayfly.registry.vault import NEXT_FILE, Key
@@ -195,7 +195,7 @@ class Registry:
         """Return one tenant. Raises NotFound."""
         found = self._recorded(name)
         if found is None:
-            raise _no_tenant(name)
+            raise no_tenant(name)
         return found
 
     def find(self, name: str) -> Recorded | None:
@@ -839,10 +839,6 @@ def _details(number: int, share: float | None) -> dict[str, Any]:
 
 def _with_parents(digests: Mapping[str, str | None]) -> set[str]:
     return set(digests) | {parent for parent in digests.values() if parent is not None}
-
-
-def _no_tenant(name: str) -> NotFound:
-    return NotFound(f"there is no tenant `{name}`; see dayfly ls", field="tenant")
 
 
 def _limits(limits: Mapping[str, Any]) -> dict[str, Any]:

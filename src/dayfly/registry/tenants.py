@@ -68,6 +68,13 @@ _SERVE = insert(serving)
 _KNOWN = select(releases.c.number).where(
     releases.c.tenant == _NAME, releases.c.digest == bindparam("release"), releases.c.config == bindparam("said")
 )
+_MADE_FROM = (
+    select(*_RELEASE, tenants.c.revision)
+    .join_from(releases, tenants)
+    .where(releases.c.tenant == _NAME, releases.c.origin == bindparam("made_from"))
+    .order_by(releases.c.number.desc())
+    .limit(1)
+)
 _ADD = insert(releases)
 _FORGET = (
     delete(releases)
@@ -265,14 +272,7 @@ class Tenants:
 
     def made_from(self, name: str, origin: str) -> Release | None:
         """Return the newest release of a tenant that was made from the same things."""
-        query = (
-            select(*_RELEASE, tenants.c.revision)
-            .join_from(releases, tenants)
-            .where(releases.c.tenant == name, releases.c.origin == origin)
-            .order_by(releases.c.number.desc())
-            .limit(1)
-        )
-        row = self.connection.execute(query).first()
+        row = self.connection.execute(_MADE_FROM, {"tenant_name": name, "made_from": origin}).first()
         try:
             return row and self._release(row, row.revision)
         except ValidationError:
@@ -335,7 +335,7 @@ class Tenants:
     def require(self, name: str, revision: int | None) -> None:
         """Likewise, and raise NotFound if there is no such tenant."""
         if self.expect(name, revision) is None:
-            raise NotFound(f"there is no tenant `{name}`; see dayfly ls", field="tenant")
+            raise no_tenant(name)
 
     def enter(self, name: str, revision: int | None = None) -> None:
         """Make sure that the tenant is there, at the given revision if there is one. Raises Conflict."""
@@ -457,3 +457,8 @@ class Tenants:
         if name is not None:
             query = query.where(releases.c.tenant == name)
         return {row.digest: row.parent for row in self.connection.execute(query)}
+
+
+def no_tenant(name: str) -> NotFound:
+    """Say that there is no such tenant."""
+    return NotFound(f"there is no tenant `{name}`; see dayfly ls", field="tenant")
